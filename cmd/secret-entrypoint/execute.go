@@ -1,0 +1,101 @@
+package main
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
+)
+
+// defaultPath is searched when the environment has no PATH: Docker's own default.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// commandError says why COMMAND could not be started, with the exit status for it.
+type commandError struct {
+	command string
+	what    string
+	status  int
+}
+
+func (e *commandError) Error() string { return inject.Printable(e.command) + ": " + e.what }
+
+// execute replaces this process by a command. It returns only when that fails.
+func execute(command, env []string, searchPath string) *commandError {
+	file, problem := lookPath(command[0], searchPath)
+	if problem != nil {
+		return problem
+	}
+	err := unix.Exec(file, command, env)
+	e := &commandError{command[0], err.Error(), exitNotExecutable}
+	switch err {
+	case unix.ENOENT:
+		e.what = inject.Printable(file) + " exists, but the interpreter named in its first line, or its dynamic loader, does not: " +
+			"install that, or use a binary made for this image"
+	case unix.ENOEXEC:
+		e.what = inject.Printable(file) + " is no program for this machine, or a script without an interpreter line: begin it with #!/bin/sh"
+	case unix.EACCES:
+		e.what = inject.Printable(file) + ": permission denied: its file system may be mounted noexec, or its interpreter is not executable"
+	case unix.E2BIG:
+		e.what = "the arguments and the environment together are larger than the kernel allows (execve(2)): export less"
+		e.status = exitFailed
+	}
+	return e
+}
+
+// lookPath finds the file of a command as execvp(3) does: a name with a slash is a
+// path, any other is searched for in the directories of searchPath, where an empty one
+// is the working directory.
+func lookPath(command, searchPath string) (string, *commandError) {
+	if strings.Contains(command, "/") {
+		if err := executable(command); err != nil {
+			return "", commandProblem(command, command, err)
+		}
+		return command, nil
+	}
+	if searchPath == "" {
+		searchPath = defaultPath
+	}
+	var denied *commandError
+	for _, dir := range strings.Split(searchPath, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		file := dir + "/" + command
+		err := executable(file)
+		if err == nil {
+			return file, nil
+		}
+		if found := commandProblem(command, file, err); found.status == exitNotExecutable && denied == nil {
+			denied = found
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &commandError{command, "command not found in PATH: correct the command, or PATH", exitNotFound}
+}
+
+func commandProblem(command, file string, err error) *commandError {
+	switch err {
+	case unix.ENOENT, unix.ENOTDIR:
+		return &commandError{command, "no such file: correct the command", exitNotFound}
+	case unix.EISDIR:
+		return &commandError{command, inject.Printable(file) + " is a directory", exitNotExecutable}
+	case unix.EACCES:
+		return &commandError{command, inject.Printable(file) + " is not executable: chmod +x it, or search its directory as another user", exitNotExecutable}
+	}
+	return &commandError{command, inject.Printable(file) + ": " + err.Error(), exitNotExecutable}
+}
+
+// executable reports, as nil, that the effective user may execute a file.
+func executable(file string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return unix.EISDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// install copies the running binary to path, a directory or a file name, so that an
+// init container can hand it to an image that lacks it. The file appears whole or not at all.
+func install(path string) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if st, statErr := os.Stat(path); statErr == nil && st.IsDir() || strings.HasSuffix(path, "/") {
+		path = filepath.Join(path, "secret-entrypoint")
+	}
+	from, err := os.Open(self)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(filepath.Dir(path), ".secret-entrypoint-*")
+	if err != nil {
+		return advise(err, "mount a volume there that this user may write to")
+	}
+	defer func() {
+		if err != nil {
+			to.Close()
+			os.Remove(to.Name())
+		}
+	}()
+	if _, err := io.Copy(to, from); err != nil {
+		return err
+	}
+	if err := to.Chmod(0o755); err != nil {
+		return err
+	}
+	if err := to.Sync(); err != nil {
+		return err
+	}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	return os.Rename(to.Name(), path)
+}
+
+func advise(err error, advice string) error { return errors.New(err.Error() + ": " + advice) }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
+)
+
+// defaultDir is where Docker and Podman mount secrets.
+const defaultDir = "/run/secrets"
+
+// waitInterval is how often --wait looks again.
+const waitInterval = 100 * time.Millisecond
+
+// load reads the secrets, again and again for the time of --wait while some are missing.
+func load(o *options, environ []string) (*inject.Result, error) {
+	request := o.request(environ)
+	deadline := time.Now().Add(o.wait)
+	for {
+		result, err := inject.Load(request)
+		if err == nil || !slices.ContainsFunc(inject.Problems(err), inject.Missing) {
+			return result, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return result, err
+		}
+		time.Sleep(min(left, waitInterval))
+	}
+}
+
+// request is what the options ask of the inject package.
+func (o *options) request(environ []string) inject.Options {
+	sources := o.sources
+	if !o.dirGiven {
+		sources = append([]inject.Source{{Kind: inject.SourceDirectory, Path: defaultDir, Optional: true}}, sources...)
+	}
+	if o.wait > 0 {
+		sources = slices.Clone(sources)
+		for i := range sources {
+			sources[i].NonEmpty = sources[i].Kind == inject.SourceDirectory && !sources[i].Optional
+		}
+	}
+	return inject.Options{
+		Environ:        environ,
+		Sources:        sources,
+		References:     o.refs,
+		Include:        o.include,
+		Exclude:        o.exclude,
+		Formats:        o.formats,
+		OnConflict:     o.onConflict,
+		Templates:      o.templates,
+		AllowEmpty:     o.allowEmpty,
+		KeepReferences: o.keepRefs,
+		MaxString:      maxString,
+		MaxTotal:       maxEnvironment(o.command),
+	}
+}
+
+// maxString is the most that execve(2) takes as one string, with its NUL: MAX_ARG_STRLEN.
+const maxString = 128 << 10
+
+// maxEnvironment is what execve(2) leaves for the environment beside the arguments: a quarter of
+// the stack limit, at most 6 MiB and at least 128 KiB in all (bprm_stack_limits in Linux's fs/exec.c).
+// The file name and, for a script, its interpreter are also stored there: a page is left for them.
+func maxEnvironment(command []string) int {
+	const most, least, names = 6 << 20, 128 << 10, 4 << 10
+	limit := uint64(most)
+	var stack unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_STACK, &stack) == nil {
+		limit = max(least, min(limit, stack.Cur/4))
+	}
+	left := int(limit) - names
+	for _, arg := range command {
+		left -= len(arg) + 1 + 8 // the string, its NUL, and a pointer to it
+	}
+	return max(left, 1)
+}
+
+// withoutOwn returns the environment less the variables that are options of ours.
+func withoutOwn(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool { return strings.HasPrefix(entry, variablePrefix) })
+}

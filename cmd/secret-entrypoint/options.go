@@ -1,0 +1,196 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
+)
+
+type mode int
+
+const (
+	modeRun mode = iota
+	modeCheck
+	modeInstall
+	modeVersion
+	modeHelp
+)
+
+// options is the command line and the SECRET_ENTRYPOINT_* variables, understood.
+type options struct {
+	mode        mode
+	installPath string
+	command     []string
+
+	sources    []inject.Source
+	dirGiven   bool // --dir was given, so there is no default
+	refs       []string
+	include    []string
+	exclude    []string
+	formats    []inject.FormatRule
+	onConflict inject.Conflict
+	templates  []inject.Template
+	allowEmpty bool
+	keepRefs   bool
+	wait       time.Duration
+	user       string
+
+	logJSON  bool
+	logLevel level
+}
+
+// An option is one that a variable can set too.
+type option struct {
+	name      string // without its dashes
+	arg       string // what its argument is called in messages; "" for a switch
+	separator string // between the values in its variable, where one argument is one value
+	set       func(o *options, value string) error
+}
+
+// optionTable lists the options in the order of the manual.
+func optionTable() []option {
+	return []option{
+		{"dir", "[PREFIX=]DIR", ":", (*options).addDir},
+		{"dotenv", "FILE", ":", (*options).addDotenv},
+		{"ref", "GLOB,...", "", func(o *options, v string) error { return addList(&o.refs, v) }},
+		{"include", "GLOB,...", "", func(o *options, v string) error { return addList(&o.include, v) }},
+		{"exclude", "GLOB,...", "", func(o *options, v string) error { return addList(&o.exclude, v) }},
+		{"format", "GLOB=FORMAT,...", "", (*options).addFormats},
+		{"on-conflict", "error|secret|env", "", (*options).setOnConflict},
+		{"set", "NAME=TEMPLATE", "", (*options).addTemplate},
+		{"allow-empty", "", "", func(o *options, v string) error { return setSwitch(&o.allowEmpty, v) }},
+		{"keep-refs", "", "", func(o *options, v string) error { return setSwitch(&o.keepRefs, v) }},
+		{"wait", "DURATION", "", func(o *options, v string) error { return setDuration(&o.wait, v) }},
+		{"user", "USER[:GROUP]", "", func(o *options, v string) error { o.user = v; return nonEmpty(v) }},
+		{"log-format", "text|json", "", (*options).setLogFormat},
+		{"log-level", "debug|info|warn|error", "", func(o *options, v string) error { return o.logLevel.set(v) }},
+	}
+}
+
+func (o *options) addDir(v string) error {
+	o.dirGiven = true
+	if v == "" {
+		return nil
+	}
+	prefix, dir, ok := strings.Cut(v, "=")
+	if !ok || !isName(prefix) {
+		prefix, dir = "", v
+	}
+	if dir == "" {
+		return errors.New("no directory after the prefix: PREFIX=DIR")
+	}
+	o.sources = append(o.sources, inject.Source{Kind: inject.SourceDirectory, Path: dir, Prefix: prefix})
+	return nil
+}
+
+func (o *options) addDotenv(v string) error {
+	path, optional := strings.CutPrefix(v, "-") // as in systemd's EnvironmentFile=
+	o.sources = append(o.sources, inject.Source{Kind: inject.SourceDotenv, Path: path, Optional: optional})
+	return nonEmpty(path)
+}
+
+func (o *options) addFormats(v string) error {
+	for _, rule := range strings.Split(v, ",") {
+		at := strings.LastIndexByte(rule, '=')
+		if at <= 0 {
+			return errors.New("needs GLOB=FORMAT, for example db=json or *.env=dotenv")
+		}
+		r := inject.FormatRule{Glob: rule[:at]}
+		format, prefix, given := strings.Cut(rule[at+1:], ":")
+		if given {
+			if prefix != "" && !isName(prefix) {
+				return errors.New("the prefix must be letters, digits and underscores, as in json:POSTGRES_")
+			}
+			r.Prefix = &prefix
+		}
+		switch {
+		case format == "raw" && !given:
+			r.Format = inject.FormatRaw
+		case format == "json":
+			r.Format = inject.FormatJSON
+		case format == "dotenv":
+			r.Format = inject.FormatDotenv
+		default:
+			return errors.New("a format is raw, json, json:PREFIX, dotenv or dotenv:PREFIX")
+		}
+		o.formats = append(o.formats, r)
+	}
+	return nil
+}
+
+func (o *options) setOnConflict(v string) error {
+	switch v {
+	case "error":
+		o.onConflict = inject.ConflictRefuse
+	case "secret":
+		o.onConflict = inject.ConflictSecret
+	case "env":
+		o.onConflict = inject.ConflictEnv
+	default:
+		return errors.New("must be error, secret or env")
+	}
+	return nil
+}
+
+func (o *options) addTemplate(v string) error {
+	name, text, ok := strings.Cut(v, "=")
+	if !ok || !isName(name) {
+		return errors.New("needs NAME=TEMPLATE, for example 'DATABASE_URL=postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app'")
+	}
+	o.templates = append(o.templates, inject.Template{Name: name, Text: text})
+	return nil
+}
+
+func (o *options) setLogFormat(v string) error {
+	if v != "text" && v != "json" {
+		return errors.New("must be text or json")
+	}
+	o.logJSON = v == "json"
+	return nil
+}
+
+func addList(list *[]string, v string) error {
+	for _, item := range strings.Split(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			*list = append(*list, item)
+		}
+	}
+	return nil
+}
+
+func setSwitch(to *bool, v string) error {
+	switch strings.ToLower(v) {
+	case "true", "1", "yes", "on":
+		*to = true
+	case "false", "0", "no", "off":
+		*to = false
+	default:
+		return errors.New("must be true or false")
+	}
+	return nil
+}
+
+func setDuration(to *time.Duration, v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		return errors.New("must be a duration with its unit, such as 500ms, 30s or 2m")
+	}
+	*to = d
+	return nil
+}
+
+func nonEmpty(v string) error {
+	if v == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func isName(s string) bool {
+	return s != "" && (s[0] < '0' || s[0] > '9') && !slices.ContainsFunc([]byte(s), func(c byte) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	})
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
+)
+
+const (
+	variablePrefix = "SECRET_ENTRYPOINT_"
+	templatePrefix = variablePrefix + "SET_" // SECRET_ENTRYPOINT_SET_NAME=TEMPLATE
+)
+
+// variable is the name of the variable that sets an option.
+func (opt *option) variable() string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(opt.name, "-", "_"))
+}
+
+// parser collects what is wrong with the options, so that all of it is told at once.
+type parser struct {
+	options
+	table    []option
+	mistakes []string
+	given    map[string]bool // options given on the command line
+}
+
+// parseOptions understands the command line and the variables. An option
+// on the command line wins over its variable. What it returns is usable for logging even
+// when there are mistakes.
+func parseOptions(args, environ []string) (*options, []string) {
+	p := &parser{table: optionTable(), given: make(map[string]bool)}
+	p.logLevel = levelInfo
+	rest := p.commandLine(args)
+	if p.mode == modeHelp || p.mode == modeVersion {
+		return &p.options, nil
+	}
+	// What variables add stands before what the command line adds.
+	line := p.options
+	p.sources, p.templates = nil, nil
+	p.variables(environ, line.templates)
+	p.sources, p.templates = append(p.sources, line.sources...), append(p.templates, line.templates...)
+	p.command = rest
+	switch {
+	case p.mode == modeInstall && len(rest) > 0:
+		p.mistake("--install takes no COMMAND")
+	case p.mode == modeRun && len(rest) == 0:
+		p.mistake("no COMMAND: nothing to start after the options")
+	}
+	return &p.options, p.mistakes
+}
+
+func (p *parser) mistake(text string) { p.mistakes = append(p.mistakes, text) }
+
+// commandLine reads options up to the first word that is none, and returns the COMMAND.
+func (p *parser) commandLine(args []string) []string {
+	for len(args) > 0 {
+		word := args[0]
+		if word == "--" {
+			return args[1:]
+		}
+		if len(word) < 2 || word[0] != '-' {
+			return args
+		}
+		args = args[1:]
+		name, value, inline := strings.Cut(word, "=")
+		if p.modeWord(name, value, inline, &args) {
+			continue
+		}
+		opt := p.find(name)
+		switch {
+		case opt == nil:
+			p.mistake("unknown option " + inject.Printable(name) + suggest(name, p.optionNames()))
+			continue
+		case inline:
+		case opt.arg == "":
+			value = "true"
+		case len(args) == 0:
+			p.mistake(name + ": needs an argument: " + name + " " + opt.arg)
+			continue
+		default:
+			value, args = args[0], args[1:]
+		}
+		p.given[opt.name] = true
+		if err := opt.set(&p.options, value); err != nil {
+			p.mistake(name + ": " + err.Error())
+		}
+	}
+	return nil
+}
+
+// modeWord understands the words that say what to do instead of starting COMMAND.
+func (p *parser) modeWord(name, value string, inline bool, args *[]string) bool {
+	set := func(m mode) {
+		if inline {
+			p.mistake(name + ": takes no value")
+		}
+		if p.mode != modeHelp {
+			p.mode = m
+		}
+	}
+	switch name {
+	case "--help", "-h":
+		set(modeHelp)
+	case "--version", "-V":
+		set(modeVersion)
+	case "--check":
+		set(modeCheck)
+	case "--install":
+		p.mode = modeInstall
+		if !inline && len(*args) > 0 {
+			value, *args = (*args)[0], (*args)[1:]
+		}
+		if p.installPath = value; value == "" {
+			p.mistake("--install: needs an argument: --install PATH")
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *parser) find(name string) *option {
+	for i := range p.table {
+		if name == "--"+p.table[i].name {
+			return &p.table[i]
+		}
+	}
+	return nil
+}
+
+func (p *parser) optionNames() []string {
+	names := []string{"--check", "--install", "--version", "--help"}
+	for i := range p.table {
+		names = append(names, "--"+p.table[i].name)
+	}
+	return names
+}
+
+// variables applies the SECRET_ENTRYPOINT_* variables that no option on the command line overrides.
+// Sources are applied in the order of the table, whatever that of the environment.
+func (p *parser) variables(environ []string, overriding []inject.Template) {
+	values := make(map[string]string)
+	for _, entry := range environ {
+		if !strings.HasPrefix(entry, variablePrefix) {
+			continue
+		}
+		name, value, _ := strings.Cut(entry, "=")
+		if _, twice := values[name]; twice {
+			continue // the first counts, as everywhere
+		}
+		values[name] = value
+		target, isTemplate := strings.CutPrefix(name, templatePrefix)
+		switch {
+		case isTemplate:
+			p.templateVariable(name, target, value, overriding)
+		case !p.isVariable(name):
+			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, p.variableNames()))
+		}
+	}
+	for i := range p.table {
+		opt := &p.table[i]
+		value, set := values[opt.variable()]
+		// Compose's ${X:-} makes empty variables: they mean nothing, but for --dir, where
+		// empty is a value of its own.
+		if !set || p.given[opt.name] || value == "" && opt.name != "dir" {
+			continue
+		}
+		for _, v := range opt.split(value) {
+			if err := opt.set(&p.options, v); err != nil {
+				p.mistake(opt.variable() + ": " + err.Error())
+			}
+		}
+	}
+}
+
+func (p *parser) templateVariable(variable, name, text string, overriding []inject.Template) {
+	for _, t := range overriding {
+		if t.Name == name {
+			return
+		}
+	}
+	if err := p.addTemplate(name + "=" + text); err != nil {
+		p.mistake(variable + ": " + err.Error())
+	}
+}
+
+// split divides the value of an option's variable.
+func (opt *option) split(value string) []string {
+	if opt.separator == "" {
+		return []string{value}
+	}
+	return strings.Split(value, opt.separator)
+}
+
+func (p *parser) isVariable(name string) bool {
+	for i := range p.table {
+		if opt := &p.table[i]; opt.variable() == name && opt.name != "set" {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *parser) variableNames() []string {
+	var names []string
+	for i := range p.table {
+		names = append(names, p.table[i].variable())
+	}
+	return names
+}

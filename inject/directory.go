@@ -1,0 +1,170 @@
+package inject
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// volumeLink is the symlink behind which the kubelet keeps the current
+// generation of a volume.
+const volumeLink = "..data"
+
+// readDirectory exports the files of a directory.
+func (l *loader) readDirectory(s Source) {
+	subject := Subject{Path: s.Path}
+	root, at, err := l.snap.resolve(s.Path)
+	if err != nil {
+		if !s.Optional || err != unix.ENOENT {
+			l.fail(fileError(subject, at, err))
+		}
+		return
+	}
+	files, err := l.files(root)
+	if err != nil {
+		l.fail(directoryError(subject, err))
+		return
+	}
+	if len(files) == 0 && s.NonEmpty {
+		l.fail(&EmptyDirectoryError{subject})
+	}
+	owner := make(map[string]string, len(files)) // variable → the file that gave it
+	for _, f := range files {
+		l.readDirectoryFile(s, f, owner)
+	}
+}
+
+func directoryError(subject Subject, err error) Problem {
+	p := fileError(subject, "", err)
+	if e, ok := p.(*FileError); ok && err == ErrNotDirectory {
+		e.Advice = "name its directory, or read it with --dotenv or an X_FILE variable"
+	}
+	return p
+}
+
+// A dirFile is a name in a secret directory and where to read it. Its kind is never kindOther.
+type dirFile struct {
+	dirEntry
+	dir string // real
+}
+
+// files lists what could be secrets in the directory at a real path, by name. Of a Kubernetes
+// volume that is what its current generation holds: the links to it in the directory itself are
+// added after a flip and removed after it, so between the two they tell of another generation.
+func (l *loader) files(root string) ([]dirFile, error) {
+	entries, volume, err := l.snap.list(root)
+	if err != nil {
+		return nil, err
+	}
+	var files []dirFile
+	current := make(map[string]bool)
+	if volume {
+		generation, _, err := l.snap.walk(root, volumeLink)
+		if err != nil {
+			return nil, err
+		}
+		inner, _, err := l.snap.list(generation)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range inner {
+			current[e.name] = true
+			files = append(files, dirFile{e, generation})
+		}
+	}
+	for _, e := range entries {
+		if volume && (current[e.name] || l.leadsToVolume(root+"/"+e.name)) {
+			continue
+		}
+		files = append(files, dirFile{e, root})
+	}
+	files = slices.DeleteFunc(files, func(f dirFile) bool { return f.kind == kindOther })
+	slices.SortFunc(files, func(a, b dirFile) int { return strings.Compare(a.name, b.name) })
+	return files, nil
+}
+
+// leadsToVolume reports whether a path is one of the kubelet's links into the current generation.
+func (l *loader) leadsToVolume(path string) bool {
+	target, err := l.snap.readlink(path)
+	return err == nil && (target == volumeLink || strings.HasPrefix(target, volumeLink+"/"))
+}
+
+// readDirectoryFile exports one file of a directory. The files of the directory read before it
+// are in owner, by variable.
+func (l *loader) readDirectoryFile(s Source, f dirFile, owner map[string]string) {
+	e := Export{Source: SourceDirectory, Path: strings.TrimSuffix(s.Path, "/") + "/" + f.name}
+	format, prefix, wrong := l.format(s, f.name)
+	e.Format = format
+	if format == FormatRaw {
+		e.Name, wrong = Name(prefix, f.name)
+	}
+	subject := Subject{e.Name, e.Path}
+
+	realPath, at, err := f.dir+"/"+f.name, "", error(nil)
+	if f.kind != kindRegular {
+		if realPath, at, err = l.snap.walk(f.dir, f.name); err != nil {
+			if at == f.dir+"/"+f.name && err == unix.ENOENT {
+				l.snap.vanished = at // the link itself, listed a moment ago
+			}
+			l.fail(fileError(subject, at, err))
+			return
+		}
+	}
+	data, in, err := l.snap.read(realPath)
+	switch {
+	case f.kind != kindRegular && passedOver(err):
+		return
+	case wrong != "":
+		l.fail(&NameError{Subject: subject, What: wrong, Advice: "rename the secret"})
+		return
+	case e.Name != "" && !l.allowed(e.Name):
+		l.fail(refused(subject))
+		return
+	case err != nil:
+		l.fail(fileError(subject, "", err))
+		return
+	}
+	first := len(l.values)
+	if format == FormatRaw {
+		l.add(e, in, subject, string(newlines(data)))
+	} else {
+		l.addEntries(e, prefix, in, data)
+	}
+	l.claim(owner, first)
+}
+
+// passedOver reports whether a link leads to something that is not a file.
+func passedOver(err error) bool {
+	_, special := err.(notRegular)
+	return special || err == ErrDirectory
+}
+
+// claim notes which file gave the values from first on, and refuses a second file for a name.
+func (l *loader) claim(owner map[string]string, first int) {
+	for _, v := range l.values[first:] {
+		if other, taken := owner[v.Name]; taken {
+			l.fail(&DuplicateError{Subject{v.Name, other}, v.Path})
+			continue
+		}
+		owner[v.Name] = v.Path
+	}
+}
+
+// format finds how a file is read, and the prefix of the names in it.
+func (l *loader) format(s Source, file string) (f Format, prefix, wrong string) {
+	for _, rule := range l.Formats {
+		if !matches(rule.Glob, file) {
+			continue
+		}
+		switch {
+		case rule.Prefix != nil:
+			return rule.Format, s.Prefix + *rule.Prefix, ""
+		case rule.Format == FormatJSON:
+			prefix, wrong = Name(s.Prefix, strings.TrimSuffix(file, ".json"))
+			return rule.Format, prefix + "_", wrong
+		}
+		return rule.Format, s.Prefix, ""
+	}
+	return FormatRaw, s.Prefix, ""
+}

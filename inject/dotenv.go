@@ -1,0 +1,193 @@
+package inject
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// maxDotenvProblems bounds how many bad lines of one file are told.
+const maxDotenvProblems = 20
+
+// parseDotenv reads `NAME=value` and `export NAME=value` lines: what the dotenv files
+// of Docker Compose, systemd's EnvironmentFile= and Vault Agent's templates have in common. Single
+// quotes are literal, double quotes decode escapes, both may span lines; unquoted, a value
+// ends with the line or at a blank and `#`. Nothing is expanded or executed.
+func parseDotenv(data []byte) ([]entry, []syntaxProblem) {
+	p := &dotenvParser{data: data, line: 1, lines: make(map[string]int)}
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		p.fail(1, "begins with a byte order mark: save the file as UTF-8 without one")
+		p.at = 3
+	}
+	for p.at < len(p.data) && len(p.problems) < maxDotenvProblems {
+		p.item()
+	}
+	return p.entries, p.problems
+}
+
+type dotenvParser struct {
+	data     []byte
+	at       int // the next byte
+	line     int // the line it is on
+	start    int // where that line begins
+	lines    map[string]int
+	entries  []entry
+	problems []syntaxProblem
+}
+
+func (p *dotenvParser) fail(column int, what string) {
+	p.problems = append(p.problems, syntaxProblem{p.line, column, what})
+}
+
+func (p *dotenvParser) column() int { return p.at - p.start + 1 }
+
+// item reads one line, or several when a quoted value spans them.
+func (p *dotenvParser) item() {
+	p.start = p.at
+	p.blanks()
+	if p.endOfLine() || p.data[p.at] == '#' {
+		p.nextLine()
+		return
+	}
+	p.export()
+	column, line := p.column(), p.line
+	name, ok := p.name()
+	if !ok {
+		p.nextLine()
+		return
+	}
+	value, ok := p.value()
+	if ok {
+		p.add(entry{name, value}, line, column)
+	}
+	p.nextLine()
+}
+
+// add takes an entry whose name stands at a line and column.
+func (p *dotenvParser) add(e entry, line, column int) {
+	if first, twice := p.lines[e.name]; twice {
+		p.problems = append(p.problems, syntaxProblem{line, column, "the variable is set a second time, first on line " + strconv.Itoa(first) + ": remove one"})
+		return
+	}
+	p.lines[e.name] = line
+	p.entries = append(p.entries, e)
+}
+
+// export passes over the word export, if a name follows it.
+func (p *dotenvParser) export() {
+	const word = "export"
+	rest := p.data[p.at:]
+	if bytes.HasPrefix(rest, []byte(word)) && len(rest) > len(word) && isBlank(rest[len(word)]) {
+		p.at += len(word)
+		p.blanks()
+	}
+}
+
+// name reads a name and the = after it.
+func (p *dotenvParser) name() (string, bool) {
+	start := p.at
+	for !p.endOfLine() && p.data[p.at] != '=' && !isBlank(p.data[p.at]) {
+		p.at++
+	}
+	name := string(p.data[start:p.at])
+	column := start - p.start + 1
+	switch {
+	case p.endOfLine():
+		p.fail(column, "expected NAME=value")
+	case p.data[p.at] != '=':
+		p.fail(p.column(), "white space where = should follow the name: write NAME=value without spaces around =")
+	case !looksLikeName(name):
+		p.fail(column, "a variable's name has letters, digits and underscores, and does not begin with a digit")
+	default:
+		p.at++
+		return name, true
+	}
+	return "", false
+}
+
+// value reads what follows the =.
+func (p *dotenvParser) value() (string, bool) {
+	p.blanks()
+	if p.at < len(p.data) && (p.data[p.at] == '\'' || p.data[p.at] == '"') {
+		return p.quoted(p.data[p.at])
+	}
+	start := p.at
+	for !p.endOfLine() && !(p.data[p.at] == '#' && isBlank(p.data[p.at-1])) {
+		p.at++
+	}
+	return strings.TrimRight(string(p.data[start:p.at]), " \t"), true
+}
+
+// quoted reads a value in quotes.
+func (p *dotenvParser) quoted(quote byte) (string, bool) {
+	column, line, after := p.column(), p.line, p.at+1
+	p.at++
+	var b []byte
+	for p.at < len(p.data) && p.data[p.at] != quote {
+		c := p.data[p.at]
+		if c == '\\' && quote == '"' && p.at+1 < len(p.data) {
+			if decoded, ok := unescape(p.data[p.at+1]); ok {
+				b = append(b, decoded)
+				p.at += 2
+				continue
+			}
+		}
+		if c == '\n' {
+			p.line++
+			p.start = p.at + 1
+		}
+		b = append(b, c)
+		p.at++
+	}
+	if p.at == len(p.data) {
+		// The rest of the file is not part of this value: go on after its line.
+		p.line, p.at = line, after
+		p.start = after - column
+		p.fail(column, "a quote that is not closed")
+		return "", false
+	}
+	p.at++
+	end := p.at
+	p.blanks()
+	if !p.endOfLine() && (p.data[p.at] != '#' || p.at == end) {
+		p.fail(p.column(), "something after the closing quote: quote the whole value, or escape the quote inside it")
+		return "", false
+	}
+	return string(b), true
+}
+
+// unescape returns what a character after a backslash means in double quotes.
+// What means nothing stays, with its backslash.
+func unescape(c byte) (byte, bool) {
+	const letters, meanings = "nrt\"\\$`", "\n\r\t\"\\$`"
+	if i := strings.IndexByte(letters, c); i >= 0 {
+		return meanings[i], true
+	}
+	return 0, false
+}
+
+func (p *dotenvParser) blanks() {
+	for p.at < len(p.data) && isBlank(p.data[p.at]) {
+		p.at++
+	}
+}
+
+// endOfLine reports whether the line ends here: at the end of the file, a newline, or the
+// carriage return before one.
+func (p *dotenvParser) endOfLine() bool {
+	rest := p.data[p.at:]
+	return len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r' && (len(rest) == 1 || rest[1] == '\n')
+}
+
+// nextLine goes to the beginning of the next line.
+func (p *dotenvParser) nextLine() {
+	end := bytes.IndexByte(p.data[p.at:], '\n')
+	if end < 0 {
+		p.at = len(p.data)
+		return
+	}
+	p.at += end + 1
+	p.line++
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -1,0 +1,59 @@
+package inject
+
+import "golang.org/x/sys/unix"
+
+// A dirEntry is a name in a directory and, where the file system tells, what it is.
+type dirEntry struct {
+	name string
+	kind fileKind
+}
+
+type fileKind uint8
+
+const (
+	kindUnknown fileKind = iota
+	kindRegular
+	kindLink
+	kindOther // nothing that could hold a secret
+)
+
+// list returns the entries of the directory at a real path, without those
+// whose names begin with a dot, and whether it has the `..data` of a Kubernetes volume.
+func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error) {
+	if path == "" {
+		path = "/"
+	}
+	fd, err := open(path, unix.O_DIRECTORY)
+	if err != nil {
+		if err == unix.ENOTDIR {
+			err = ErrNotDirectory
+		}
+		return nil, false, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, false, err
+	}
+	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
+	for {
+		n, err := unix.ReadDirent(fd, s.buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if n <= 0 {
+			return entries, volume, nil
+		}
+		parseDirents(s.buf[:n], func(name []byte, kind fileKind) {
+			switch {
+			case name[0] != '.':
+				entries = append(entries, dirEntry{string(name), kind})
+			case string(name) == volumeLink:
+				volume = true
+			}
+		})
+	}
+}

@@ -1,0 +1,326 @@
+package inject
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Result is what a [Load] found, as far as it came when there was an error.
+type Result struct {
+	// Environment is what to pass on: the options' environment, with the secrets.
+	// After an error it is incomplete and not to be used.
+	Environment Environment
+
+	// Exports are the secrets, in the order of what they come from: references,
+	// sources, templates.
+	Exports []Export
+
+	// References are the decisions about each variable that matched a pattern.
+	References []Reference
+
+	// Warnings are worth a line in a log; none of them stops anything.
+	Warnings []Warning
+
+	// Watch are the directories and files in which a change of the result can be
+	// seen, those of missing files included.
+	Watch []string
+}
+
+// An Export is one secret that was found, without its value.
+type Export struct {
+	Name   string
+	Source SourceKind
+	Format Format
+
+	// Reference is the variable that pointed at the file, for SourceReference.
+	Reference string
+
+	// Path is the file as it was named, Real the same without symlinks.
+	// A template has none.
+	Path, Real string
+
+	// Mode are the permission bits of the file, UID and GID its owner.
+	Mode     uint32
+	UID, GID uint32
+
+	// Lost says that the value is not in the environment, because something
+	// stronger set the variable: "environment", or the path or template that did.
+	Lost string
+}
+
+// A Warning is something that a user should know of and that is no error.
+type Warning struct {
+	Subject
+	Text string
+}
+
+func (w Warning) String() string { return w.Subject.String() + ": " + w.Text }
+
+// loader holds what one attempt at loading has found so far.
+type loader struct {
+	Options
+	patterns   []string // of references
+	secretDirs []string // that files are in whose references are read, besides the well-known
+
+	snap     *snapshot
+	vars     *variables
+	values   []value
+	problems []Problem
+	result   Result
+}
+
+// A value is an Export with its value.
+type value struct {
+	Export
+	text string
+}
+
+// patience bounds how long Load goes on when files change each time they are read.
+const patience = 5 * time.Second
+
+// Load reads the secrets and returns the environment to pass on. All values are of
+// one moment; when files change meanwhile, Load starts again, for at most five
+// seconds. The error joins a [Problem] for everything that is wrong, and the
+// Result is not nil even then. Loading twice from unchanged files gives equal Environments.
+func Load(o Options) (*Result, error) {
+	if problems := o.check(); problems != nil {
+		return &Result{}, join(problems)
+	}
+	deadline := time.Time{}
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		l := newLoader(o)
+		l.load()
+		l.result.Watch = l.snap.watch()
+		moved, ok := l.snap.unchanged()
+		if ok {
+			return &l.result, join(l.problems)
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(patience)
+		}
+		if now.After(deadline) {
+			return &l.result, join([]Problem{&ChangedError{Subject{Path: moved}}})
+		}
+		time.Sleep(pause)
+	}
+}
+
+func newLoader(o Options) *loader {
+	l := &loader{Options: o, patterns: o.References, snap: newSnapshot()}
+	if l.patterns == nil {
+		l.patterns = []string{"*_FILE"}
+	}
+	l.vars = newVariables(o.Environ, 16)
+	for _, s := range o.Sources {
+		if s.Kind == SourceDirectory && strings.HasPrefix(s.Path, "/") {
+			l.secretDirs = append(l.secretDirs, path.Clean(s.Path))
+		}
+	}
+	if dir, ok := l.vars.lookup("CREDENTIALS_DIRECTORY"); ok && strings.HasPrefix(dir, "/") { // systemd.exec(5)
+		l.secretDirs = append(l.secretDirs, path.Clean(dir))
+	}
+	return l
+}
+
+// load walks the line from files to environment once.
+func (l *loader) load() {
+	l.result.References = l.references(l.vars.list)
+	read := make(map[string]bool)
+	for i := range l.result.References {
+		if r := &l.result.References[i]; r.Read {
+			read[r.Variable] = true
+			l.readReference(r)
+		}
+	}
+	direct, known := len(l.values), len(l.problems)
+	for _, s := range l.Sources {
+		switch s.Kind {
+		case SourceDirectory:
+			l.readDirectory(s)
+		case SourceDotenv:
+			l.readDotenv(s)
+		}
+	}
+	l.dropOverridden(known)
+	l.rank(direct)
+	if !l.KeepReferences {
+		l.vars = l.vars.without(read)
+	}
+	l.merge()
+	l.compose()
+	l.limit()
+	for i := range l.values {
+		l.result.Exports = append(l.result.Exports, l.values[i].Export)
+	}
+	l.result.Environment = Environment{l.vars}
+}
+
+func (l *loader) fail(p Problem) { l.problems = append(l.problems, p) }
+
+func (l *loader) warn(s Subject, text string) {
+	l.result.Warnings = append(l.result.Warnings, Warning{s, text})
+}
+
+// check finds what is wrong with the options themselves.
+func (o Options) check() []Problem {
+	var problems []Problem
+	glob := func(option, pattern string) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			problems = append(problems, &PatternError{option, pattern, "malformed pattern: * stands for anything, ? for one character, [a-z] for one of a set"})
+		}
+	}
+	for _, p := range o.References {
+		if strings.Count(p, "*") != 1 {
+			problems = append(problems, &PatternError{"--ref", p, "needs exactly one *, which stands for the variable to set: *_FILE"})
+		} else if p == "*" {
+			problems = append(problems, &PatternError{"--ref", p, "matches every variable: give it a prefix or a suffix, as in *_FILE"})
+		}
+	}
+	for _, p := range o.Include {
+		glob("--include", p)
+	}
+	for _, p := range o.Exclude {
+		glob("--exclude", p)
+	}
+	for _, f := range o.Formats {
+		glob("--format", f.Glob)
+	}
+	return problems
+}
+
+// readReference reads the file that a variable points at.
+func (l *loader) readReference(r *Reference) {
+	subject := Subject{Variable: r.Variable, Path: r.path}
+	if !strings.HasPrefix(r.path, "/") {
+		// The value is not shown: it may be the secret itself.
+		l.fail(&ReferenceError{Subject{Variable: r.Variable}, "its value is not an absolute path", "set it to the path of the secret's file"})
+		return
+	}
+	data, in, problem := l.readFile(subject, r.path)
+	if problem != nil {
+		if e, ok := problem.(*FileError); ok {
+			if Missing(e) && !l.plausible(r.path) {
+				e.Hidden, e.Detail = true, ""
+			}
+		}
+		l.fail(problem)
+		return
+	}
+	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, string(newlines(data)))
+}
+
+// plausible reports whether a missing file's path can be shown: it is in a secret
+// directory, or at least the first directory on it exists. A password that begins with a
+// slash, put into X_FILE by mistake, is neither.
+func (l *loader) plausible(file string) bool {
+	if l.secretDir(path.Clean(file)) {
+		return true
+	}
+	top, rest, _ := strings.Cut(file[1:], "/")
+	if rest == "" {
+		return false
+	}
+	_, _, err := l.snap.resolve("/" + top)
+	return err == nil
+}
+
+// readFile reads a file by the path it is named by.
+func (l *loader) readFile(subject Subject, name string) ([]byte, info, Problem) {
+	realPath, at, err := l.snap.resolve(name)
+	if err != nil {
+		return nil, info{}, fileError(subject, at, err)
+	}
+	data, in, err := l.snap.read(realPath)
+	if err != nil {
+		return nil, info{}, fileError(subject, "", err)
+	}
+	return data, in, nil
+}
+
+// readDotenv reads the variables of a dotenv file.
+func (l *loader) readDotenv(s Source) {
+	subject := Subject{Path: s.Path}
+	data, in, problem := l.readFile(subject, s.Path)
+	if problem != nil {
+		if !s.Optional || !Missing(problem) {
+			l.fail(problem)
+		}
+		return
+	}
+	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data)
+}
+
+// addEntries adds the variables of a JSON or dotenv file. Names in a dotenv file are taken
+// as they stand; those of JSON keys are made like those of files.
+func (l *loader) addEntries(e Export, prefix string, in info, data []byte) {
+	subject := Subject{Path: e.Path}
+	var entries []entry
+	var broken []syntaxProblem
+	if e.Format == FormatJSON {
+		var problem *syntaxProblem
+		if entries, problem = parseJSON(data); problem != nil {
+			broken = []syntaxProblem{*problem}
+		}
+	} else {
+		entries, broken = parseDotenv(data)
+	}
+	for _, b := range broken {
+		l.fail(&SyntaxError{Subject: subject, Format: e.Format, Line: b.line, Column: b.column, What: b.what})
+	}
+	for _, found := range entries {
+		name, wrong := prefix+found.name, ""
+		if e.Format == FormatJSON {
+			name, wrong = Name(prefix, found.name)
+		}
+		if wrong != "" {
+			l.fail(&NameError{Subject: subject, What: "a key's " + strings.TrimPrefix(wrong, "the "), Advice: "rename the key"})
+			continue
+		}
+		if !l.allowed(name) {
+			l.fail(refused(Subject{name, e.Path}))
+			continue
+		}
+		e.Name = name
+		l.add(e, in, Subject{name, e.Path}, found.value)
+	}
+}
+
+// allowed reports whether a variable may come from a file at all.
+func (l *loader) allowed(name string) bool {
+	return !Refused(name) || slices.Contains(l.Include, name)
+}
+
+func refused(s Subject) Problem {
+	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
+}
+
+// add takes a value, if it can be one.
+func (l *loader) add(e Export, in info, subject Subject, text string) {
+	e.Real, e.Mode, e.UID, e.GID = in.real, in.mode, in.uid, in.gid
+	if l.sound(e.Name, subject, text) {
+		l.values = append(l.values, value{e, text})
+	}
+}
+
+// dropOverridden forgets what is wrong with a source's value of a variable that a reference
+// sets: it does not count. The problems from first on are the sources'.
+func (l *loader) dropOverridden(first int) {
+	set := make(map[string]bool)
+	for _, r := range l.result.References {
+		set[r.Target] = set[r.Target] || r.Read
+	}
+	kept := slices.DeleteFunc(l.problems[first:], func(p Problem) bool { return set[p.About().Variable] })
+	l.problems = l.problems[:first+len(kept)]
+}
+
+func join(problems []Problem) error {
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}

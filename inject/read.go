@@ -1,0 +1,190 @@
+package inject
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxFile is the longest file read, in bytes: more than the kernel takes for a
+// whole environment (6 MiB), so that a file named by mistake costs no memory.
+const maxFile = 8 << 20
+
+// info is what the open descriptor told of a file.
+type info struct {
+	real     string
+	mode     uint32 // permission bits
+	uid, gid uint32
+}
+
+// read returns the contents of the regular file at a real path, valid until the
+// next read. The file is checked on the open descriptor, and opened so that a FIFO does
+// not block, a terminal does not become ours, and a symlink put there meanwhile is not followed.
+func (s *snapshot) read(path string) (data []byte, in info, err error) {
+	fd, err := open(path, unix.O_NOFOLLOW)
+	if err != nil {
+		if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
+			s.vanished = path // it was there, and no symlink, a moment ago
+		}
+		return nil, info{}, openError(path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, info{}, err
+	}
+	if err := regular(&st); err != nil {
+		return nil, info{}, err
+	}
+	in = info{real: path, mode: uint32(st.Mode) & 0o7777, uid: st.Uid, gid: st.Gid} //nolint:unconvert // uint16 on macOS
+	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
+	if st.Size > maxFile {
+		return nil, in, &sizeLimit{st.Size}
+	}
+	n := 0
+	for {
+		if n == len(s.buf) {
+			if n > maxFile {
+				return nil, in, &sizeLimit{int64(n)}
+			}
+			// The bytes move to a larger buffer; the old one is left to the collector,
+			// as all memory that held a value is until exec.
+			s.buf = append(s.buf, make([]byte, len(s.buf)*3)...)
+		}
+		m, err := unix.Read(fd, s.buf[n:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, in, err
+		}
+		n += m
+		// A file of /proc or a FUSE file system may say it has no size: read to the end.
+		if m == 0 || st.Size > 0 && int64(n) == st.Size {
+			return s.buf[:n], in, nil
+		}
+	}
+}
+
+// sizeLimit says that a file is longer than maxFile.
+type sizeLimit struct{ size int64 }
+
+func (e *sizeLimit) Error() string { return "file too large" }
+
+func open(path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// openError prefers what the file is to why it could not be opened: ENXIO means a socket or a
+// device without a driver, and a directory is none of ours whatever its mode.
+func openError(path string, err error) error {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) == nil {
+		if kind := regular(&st); kind != nil {
+			return kind
+		}
+	}
+	return err
+}
+
+// regular says what a file is that is not a regular one.
+func regular(st *unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFDIR:
+		return ErrDirectory
+	case unix.S_IFIFO:
+		return notRegular("FIFO")
+	case unix.S_IFSOCK:
+		return notRegular("socket")
+	case unix.S_IFLNK: // put there since the path was resolved
+		return unix.ELOOP
+	}
+	return notRegular("device")
+}
+
+type notRegular string
+
+func (n notRegular) Error() string { return "is a " + string(n) + ", not a regular file" }
+
+func (n notRegular) Is(target error) bool { return target == ErrNotRegular }
+
+// fileError makes the error for a file or directory that can't be read. The
+// path at is how far the way to it led, when it leads over symlinks.
+func fileError(subject Subject, at string, err error) Problem {
+	e := &FileError{Subject: subject, Err: err}
+	if too, ok := err.(*sizeLimit); ok {
+		return &SizeError{Subject: subject, Size: too.size, Limit: maxFile}
+	}
+	switch err {
+	case unix.ENOENT:
+		e.Advice = "mount the secret there, or correct the path"
+		if at != "" {
+			e.Detail = "its symlinks lead to " + Printable(at)
+		}
+	case unix.EACCES, unix.EPERM:
+		e.Detail = access(subject.Path)
+		e.Advice = "run as root with --user, or set the secret's owner or mode"
+	case unix.ELOOP:
+		e.Advice = "the symlinks lead in a circle or through more than 40 links: correct them"
+	case unix.ENOTDIR:
+		e.Advice = "a part of the path is a file: correct it"
+	case ErrDirectory:
+		e.Advice = "name a file in it, or the directory in --dir"
+	default:
+		if _, ok := err.(notRegular); ok {
+			e.Advice = "put the secret in a regular file"
+		}
+	}
+	return e
+}
+
+// access tells whose a file is, and who we are: what someone needs to mend a "permission denied".
+func access(path string) string {
+	who := "running as " + user(uint32(os.Geteuid()))
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return "a directory on its path may not be searched, " + who
+	}
+	kind := "file"
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		kind = "directory"
+	}
+	return kind + " is " + octal(uint32(st.Mode)) + " " + user(st.Uid) + ", " + who //nolint:unconvert // uint16 on macOS
+}
+
+// user is how messages name a user; no file is asked for the name.
+func user(id uint32) string {
+	if id == 0 {
+		return "root"
+	}
+	return strconv.Itoa(int(id))
+}
+
+// octal is a file's permission bits as chmod(1) takes them: 0400.
+func octal(mode uint32) string {
+	s := strconv.FormatUint(uint64(mode&0o7777), 8)
+	return "0000"[:max(0, 4-len(s))] + s
+}
+
+// newlines removes the newlines at the end, as a shell's $(cat file) does.
+func newlines(data []byte) []byte {
+	for {
+		switch {
+		case bytes.HasSuffix(data, []byte("\r\n")):
+			data = data[:len(data)-2]
+		case bytes.HasSuffix(data, []byte("\n")):
+			data = data[:len(data)-1]
+		default:
+			return data
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package inject
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A snapshot is one walk over the files of a load, such that everything read in it
+// existed at one moment. The kubelet's volumes are the reason: a tree behind the symlink `..data`,
+// replaced by rename (AtomicWriter in k8s.io/kubernetes/pkg/volume/util), with
+// the old tree removed milliseconds later. The steps:
+//
+//  1. Each symlink on the way to any file is read once, and every path through it
+//     goes where it pointed then. So all values of a volume come from one generation, whether
+//     they are reached by the volume, a directory in it, or a link from elsewhere.
+//  2. Directories and files are opened by their real path, and what stat told of them is kept.
+//  3. When all is read, unchanged looks again: each link must point where it did, and each
+//     directory and file be the same, unmodified one. Else the load is done again.
+//
+// Step 3 also catches files that are rewritten in place, and plain directories.
+type snapshot struct {
+	cwd       string
+	links     map[string]string // by path with a real parent: where it points
+	real      map[string]string // directories as given → their real path
+	dead      []string          // paths at which resolving failed
+	vanished  string            // a path that was there and then was not
+	witnesses []witness
+	buf       []byte
+}
+
+// A witness is a directory or file as it was when it was opened.
+type witness struct {
+	path string // real
+	identity
+}
+
+// identity is what stat(2) tells of a file that differs when it is another file or
+// was written to. The change time also moves when an owner or a mode does, as under the
+// kubelet's fsGroup; that costs a second look, no more.
+type identity struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+func identify(st *unix.Stat_t) identity {
+	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim} //nolint:unconvert // int32 on macOS
+}
+
+func newSnapshot() *snapshot {
+	return &snapshot{
+		links: make(map[string]string),
+		real:  make(map[string]string),
+		buf:   make([]byte, 8<<10),
+	}
+}
+
+// maxLinks is how many symlinks one path may go through, as in path_resolution(7).
+const maxLinks = 40
+
+// resolve returns the real path of a file: absolute, without symlinks, each of
+// which is read once in a snapshot. When that fails, and symlinks led elsewhere than the path
+// itself says, at is where.
+func (s *snapshot) resolve(path string) (realPath, at string, err error) {
+	if !strings.HasPrefix(path, "/") {
+		if s.cwd == "" {
+			if s.cwd, err = os.Getwd(); err != nil {
+				return "", path, err
+			}
+		}
+		path = s.cwd + "/" + path
+	}
+	dir, base := split(path)
+	parent, ok := s.real[dir]
+	if !ok {
+		parent, at, err = s.walk("", dir)
+	}
+	if err == nil {
+		s.real[dir] = parent
+		realPath, at, err = s.walk(parent, base)
+	}
+	if strings.HasPrefix(path+"/", at+"/") {
+		at = ""
+	}
+	return realPath, at, err
+}
+
+// walk resolves rest from the real directory cur, in which "" is the root. When that fails, at
+// is how far it came.
+func (s *snapshot) walk(cur, rest string) (realPath, at string, err error) {
+	for links := 0; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			cur, _ = split(cur)
+			continue
+		}
+		path := cur + "/" + name
+		target, err := s.readlink(path)
+		switch {
+		case err == unix.EINVAL: // not a symlink
+			cur = path
+			continue
+		case err != nil:
+			s.dead = append(s.dead, path)
+			return "", path, err
+		}
+		if links++; links > maxLinks {
+			return "", path, unix.ELOOP
+		}
+		if strings.HasPrefix(target, "/") {
+			cur = ""
+		}
+		rest = target + "/" + rest
+	}
+	return cur, "", nil
+}
+
+// readlink reads a symlink once.
+func (s *snapshot) readlink(path string) (string, error) {
+	if target, ok := s.links[path]; ok {
+		return target, nil
+	}
+	target, err := readlink(path)
+	if err == nil {
+		s.links[path] = target
+	}
+	return target, err
+}
+
+func readlink(path string) (string, error) {
+	var buf [unix.PathMax]byte
+	for {
+		n, err := unix.Readlink(path, buf[:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return string(buf[:n]), nil
+	}
+}
+
+// unchanged reports whether everything read still is as it was read; if
+// not, which path was the first that is not.
+func (s *snapshot) unchanged() (path string, ok bool) {
+	if s.vanished != "" {
+		return s.vanished, false
+	}
+	for path, target := range s.links {
+		if now, err := readlink(path); err != nil || now != target {
+			return path, false
+		}
+	}
+	var st unix.Stat_t
+	for i := range s.witnesses {
+		w := &s.witnesses[i]
+		if err := unix.Lstat(w.path, &st); err != nil || identify(&st) != w.identity {
+			return w.path, false
+		}
+	}
+	return "", true
+}
+
+// watch returns the directories and files in which a change can be seen that
+// would make the snapshot read differently: the directory of each symlink on the
+// way and of what is missing, each directory read, each file and its directory.
+func (s *snapshot) watch() []string {
+	seen := make(map[string]bool)
+	var paths []string
+	add := func(path string) {
+		if path == "" {
+			path = "/"
+		}
+		if !seen[path] {
+			seen[path] = true
+			paths = append(paths, path)
+		}
+	}
+	for link := range s.links {
+		dir, _ := split(link)
+		add(dir)
+	}
+	for _, path := range s.dead {
+		dir, _ := split(path)
+		add(dir)
+	}
+	for i := range s.witnesses {
+		dir, _ := split(s.witnesses[i].path)
+		add(dir)
+		add(s.witnesses[i].path)
+	}
+	return paths
+}
+
+// split divides a path at its last slash; the root is the empty string.
+func split(path string) (dir, base string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", path
+	}
+	return path[:i], path[i+1:]
+}

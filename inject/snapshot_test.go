@@ -1,0 +1,167 @@
+package inject
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+// A volume is laid out and updated as the kubelet does it (AtomicWriter).
+type volume struct {
+	t    *testing.T
+	dir  string
+	last string
+	n    int
+}
+
+// update writes the next generation, in which every file has the generation's text.
+func (v *volume) update(text string, names ...string) {
+	v.n++
+	generation := fmt.Sprintf("..2026_11_23.%d", v.n)
+	for _, name := range names {
+		write(v.t, filepath.Join(v.dir, generation), name, text)
+	}
+	link(v.t, generation, filepath.Join(v.dir, "..data_tmp"))
+	if err := os.Rename(filepath.Join(v.dir, "..data_tmp"), filepath.Join(v.dir, "..data")); err != nil {
+		v.t.Fatal(err)
+	}
+	for _, name := range names {
+		top := filepath.Join(v.dir, firstPart(name))
+		if _, err := os.Lstat(top); err != nil {
+			link(v.t, filepath.Join("..data", firstPart(name)), top)
+		}
+	}
+	if v.last != "" {
+		os.RemoveAll(filepath.Join(v.dir, v.last))
+	}
+	v.last = generation
+}
+
+func firstPart(name string) string {
+	for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
+		name = dir
+	}
+	return name
+}
+
+func TestSnapshotOfVolume(t *testing.T) {
+	v := &volume{t: t, dir: t.TempDir()}
+	names := []string{"a_key", "b_key", "c_key", "db/password"}
+	v.update("0", names...)
+	elsewhere := t.TempDir()
+	link(t, filepath.Join(v.dir, "a_key"), filepath.Join(elsewhere, "d_key"))
+	o := Options{
+		Environ: []string{"E_KEY_FILE=" + filepath.Join(v.dir, "b_key"), "F_KEY_FILE=" + filepath.Join(elsewhere, "d_key")},
+		Sources: append(append(directory(v.dir), directory(filepath.Join(v.dir, "db"))...), directory(elsewhere)...),
+	}
+	var stop atomic.Bool
+	done := make(chan int)
+	go func() {
+		n := 0
+		for ; !stop.Load(); n++ {
+			v.update(fmt.Sprint(n), names...)
+		}
+		done <- n
+	}()
+	for range 300 {
+		env := mustLoad(t, o).Environment
+		text, _ := env.Lookup("A_KEY")
+		if got, want := len(env.Environ()), 7; got != want {
+			t.Fatalf("%d variables, want %d", got, want)
+		}
+		for _, name := range []string{"B_KEY", "C_KEY", "PASSWORD", "D_KEY", "E_KEY", "F_KEY"} {
+			if other, _ := env.Lookup(name); other != text {
+				t.Fatalf("torn: A_KEY is of generation %s, %s of %s", text, name, other)
+			}
+		}
+	}
+	stop.Store(true)
+	if flips := <-done; flips < 100 {
+		t.Errorf("only %d flips while loading", flips)
+	}
+}
+
+// Links of keys are added after a flip and removed after it: what counts is the generation.
+func TestVolumeBetweenFlipAndLinks(t *testing.T) {
+	v := &volume{t: t, dir: t.TempDir()}
+	v.update("x", "old_key", "kept_key")
+	v.update("y", "kept_key", "new_key")
+	if err := os.Remove(filepath.Join(v.dir, "new_key")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, v.dir, "own_key", "z") // not the kubelet's
+	wants(t, mustLoad(t, Options{Sources: directory(v.dir)}), map[string]string{"KEPT_KEY": "y", "NEW_KEY": "y", "OWN_KEY": "z"})
+}
+
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "real/password", "x")
+	link(t, "real", filepath.Join(dir, "relative"))
+	link(t, filepath.Join(dir, "relative"), filepath.Join(dir, "absolute"))
+	link(t, "../relative/./password", filepath.Join(dir, "real", "up"))
+	for _, path := range []string{"absolute/password", "relative/up", "real/../absolute//up"} {
+		wants(t, mustLoad(t, Options{Environ: []string{"DB_PASSWORD_FILE=" + dir + "/" + path}}), map[string]string{"DB_PASSWORD": "x"})
+	}
+	// In a directory, what leads to something that is no file is passed over.
+	secrets := filepath.Join(dir, "secrets")
+	write(t, secrets, "key", "y")
+	link(t, "/dev/null", filepath.Join(secrets, "device"))
+	link(t, dir, filepath.Join(secrets, "directory"))
+	wants(t, mustLoad(t, Options{Sources: directory(secrets)}), map[string]string{"KEY": "y"})
+}
+
+func TestRelativePaths(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "secrets/key", "x")
+	t.Chdir(dir)
+	wants(t, mustLoad(t, Options{Sources: directory("secrets")}), map[string]string{"KEY": "x"})
+	wants(t, mustLoad(t, Options{Sources: directory("./secrets/")}), map[string]string{"KEY": "x"})
+}
+
+func TestWatchedPaths(t *testing.T) {
+	v := &volume{t: t, dir: t.TempDir()}
+	v.update("x", "key")
+	elsewhere := t.TempDir()
+	link(t, filepath.Join(v.dir, "key"), filepath.Join(elsewhere, "key"))
+	missing := t.TempDir()
+	r, err := Load(Options{
+		Environ: []string{"A_KEY_FILE=" + filepath.Join(missing, "sub", "key")},
+		Sources: directory(elsewhere),
+	})
+	if len(Problems(err)) != 1 {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		elsewhere,                           // the link
+		v.dir,                               // its link into ..data, and ..data
+		filepath.Join(v.dir, v.last),        // the generation
+		filepath.Join(v.dir, v.last, "key"), // the file
+		missing,                             // where the missing directory will appear
+	} {
+		if !slices.Contains(r.Watch, want) {
+			t.Errorf("%s is not watched: %v", want, r.Watch)
+		}
+	}
+}
+
+func TestChangingFile(t *testing.T) {
+	path := write(t, t.TempDir(), "key", "x")
+	s := newSnapshot()
+	real, _, err := s.resolve(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.read(real); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.unchanged(); !ok {
+		t.Error("an unchanged file is taken for a changed one")
+	}
+	write(t, filepath.Dir(path), "key", "longer")
+	if moved, ok := s.unchanged(); ok || moved != real {
+		t.Errorf("a rewritten file is taken for unchanged: %q", moved)
+	}
+}
