@@ -40,7 +40,7 @@ func demo(shim string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "secret-entrypoint-demo-")
+	dir, err := os.MkdirTemp("", "demo-")
 	if err != nil {
 		return err
 	}

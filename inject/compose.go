@@ -8,81 +8,95 @@ import (
 // compose sets the variables that templates give. Templates see the environment
 // with all secrets in it, and each other's results.
 func (l *loader) compose() {
-	index := make(map[string]int, len(l.Templates))
-	parsed := make([]template, len(l.Templates))
-	usable := make([]bool, len(l.Templates))
+	c := composer{loader: l, index: make(map[string]int), parsed: make([]template, len(l.Templates)), failed: make(map[string]bool)}
 	for i, t := range l.Templates {
-		subject := Subject{Variable: t.Name}
-		if !looksLikeName(t.Name) {
-			l.fail(&TemplateError{Subject: subject, What: "a variable's name has letters, digits and underscores, and does not begin with a digit"})
-			continue
-		}
-		if _, twice := index[t.Name]; twice {
-			l.fail(&TemplateError{Subject: subject, What: "there are two templates for this variable: remove one"})
-			continue
-		}
-		index[t.Name] = i
-		var broken []syntaxProblem
-		parsed[i], broken = parseTemplate(t.Text)
-		for _, b := range broken {
-			l.fail(&TemplateError{Subject: subject, Column: b.column, What: b.what})
-		}
-		usable[i] = broken == nil
+		c.parse(i, t)
 	}
-	for _, i := range l.templateOrder(index, parsed) {
-		if usable[i] {
-			l.expand(l.Templates[i].Name, parsed[i])
+	for _, i := range c.order() {
+		if name := l.Templates[i].Name; !c.failed[name] && !c.expand(name, c.parsed[i]) {
+			c.failed[name] = true
 		}
 	}
 }
 
-// templateOrder returns the templates such that each comes after those it uses.
-func (l *loader) templateOrder(index map[string]int, parsed []template) []int {
-	uses := make([][]int, len(parsed))
-	for i, t := range parsed {
+// composer is what composing needs beside the loader.
+type composer struct {
+	*loader
+	index  map[string]int // templates by name
+	parsed []template
+	failed map[string]bool // templates whose problem is reported
+}
+
+func (c *composer) parse(i int, t Template) {
+	subject := Subject{Variable: t.Name}
+	if !looksLikeName(t.Name) {
+		c.fail(&TemplateError{Subject: subject, What: "a variable's name has letters, digits and underscores, and does not begin with a digit"})
+		c.failed[t.Name] = true
+		return
+	}
+	if _, twice := c.index[t.Name]; twice {
+		c.fail(&TemplateError{Subject: subject, What: "there are two templates for this variable: remove one"})
+		c.failed[t.Name] = true
+		return
+	}
+	c.index[t.Name] = i
+	var broken []syntaxProblem
+	c.parsed[i], broken = parseTemplate(t.Text)
+	for _, b := range broken {
+		c.fail(&TemplateError{Subject: subject, Column: b.column, What: b.what})
+		c.failed[t.Name] = true
+	}
+}
+
+// order returns the templates such that each comes after those it uses. The members of a
+// cycle are reported and left out, until no cycle is left.
+func (c *composer) order() []int {
+	uses := make([][]int, len(c.parsed))
+	for i, t := range c.parsed {
 		for _, name := range t.variables() {
-			if j, ok := index[name]; ok {
+			if j, ok := c.index[name]; ok {
 				uses[i] = append(uses[i], j)
 			}
 		}
 	}
-	order, cycle := orderTemplates(uses)
-	if cycle == nil {
-		return order
+	for {
+		order, cycle := orderTemplates(uses)
+		if cycle == nil {
+			return order
+		}
+		var names []string
+		for _, i := range cycle {
+			uses[i] = nil
+			names = append(names, c.Templates[i].Name)
+			c.failed[c.Templates[i].Name] = true
+		}
+		c.fail(&TemplateError{Subject: Subject{Variable: names[0]}, What: "it needs itself: " + strings.Join(append(names, names[0]), " needs ") + ": compose one of them from other variables"})
 	}
-	var names []string
-	for _, i := range cycle {
-		names = append(names, l.Templates[i].Name)
-	}
-	l.fail(&TemplateError{Subject: Subject{Variable: names[0]}, What: "it needs itself: " + strings.Join(append(names, names[0]), " needs ") + ": compose one of them from other variables"})
-	return nil
 }
 
-// expand sets the variable of one template.
-func (l *loader) expand(name string, t template) {
+// expand sets the variable of one template, and reports whether it could.
+func (c *composer) expand(name string, t template) bool {
 	subject := Subject{Variable: name}
-	text, unset := t.expand(l.vars.lookup)
+	text, unset := t.expand(c.vars.lookup)
 	for _, missing := range unset {
-		// What could not be read is reported already.
-		if !l.blamed(missing) {
-			l.fail(&TemplateError{Subject: subject, Unset: missing, What: missing + " is not set: set it, or give a default with ${" + missing + ":-default}"})
+		if !c.blamed(missing) {
+			c.fail(&TemplateError{Subject: subject, Unset: missing, What: missing + " is not set: set it, or give a default with ${" + missing + ":-default}"})
 		}
 	}
-	if unset != nil {
-		return
+	if unset != nil || !c.sound(name, subject, text) {
+		return false
 	}
-	if l.sound(name, subject, text) {
-		v := value{Export{Name: name, Source: SourceTemplate}, text}
-		l.put(&v)
-		l.values = append(l.values, v)
-	}
+	v := value{Export{Name: name, Source: SourceTemplate}, text}
+	c.put(&v)
+	c.values = append(c.values, v)
+	return true
 }
 
-// blamed reports whether a variable is missing because of a problem that is reported.
-func (l *loader) blamed(name string) bool {
-	return slices.ContainsFunc(l.problems, func(p Problem) bool {
+// blamed reports whether a variable is missing because of a problem that is reported already.
+func (c *composer) blamed(name string) bool {
+	return c.failed[name] || slices.ContainsFunc(c.problems, func(p Problem) bool {
 		about := p.About().Variable
-		target, _, _ := l.target(about)
+		target, _, _ := c.target(about)
 		return about == name || target == name
 	})
 }

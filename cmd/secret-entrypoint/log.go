@@ -36,6 +36,7 @@ type logger struct {
 	level level
 }
 
+func (l *logger) debug(text string) { l.line(levelDebug, text, nil) }
 func (l *logger) warn(text string)  { l.line(levelWarn, text, nil) }
 func (l *logger) error(text string) { l.line(levelError, text, nil) }
 

@@ -66,7 +66,12 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 // become loads the secrets and replaces this process by COMMAND. It returns only when that fails.
 func become(o *options, environ []string, log *logger) int {
 	result, err := load(o, environ)
-	report(log, result.Warnings)
+	for _, e := range result.Exports {
+		log.debug(e.Name + ": from " + origin(e))
+	}
+	for _, w := range result.Warnings {
+		log.warn(w.String())
+	}
 	for _, p := range inject.Problems(err) {
 		log.problem(p)
 	}
@@ -94,8 +99,17 @@ func become(o *options, environ []string, log *logger) int {
 	return e.status
 }
 
-func report(log *logger, warnings []inject.Warning) {
-	for _, w := range warnings {
-		log.warn(w.String())
+// origin says where a secret came from.
+func origin(e inject.Export) string {
+	from := inject.Printable(e.Path)
+	switch {
+	case e.Source == inject.SourceTemplate:
+		from = "--set"
+	case e.Reference != "":
+		from = e.Reference + "=" + from
 	}
+	if e.Lost != "" {
+		from += ", not used: " + e.Lost + " wins"
+	}
+	return from
 }

@@ -69,7 +69,7 @@ func (p *parser) commandLine(args []string) []string {
 		opt := p.find(name)
 		switch {
 		case opt == nil:
-			p.mistake("unknown option " + inject.Printable(name) + suggest(name, p.optionNames()))
+			p.mistake("unknown option " + inject.Printable(name) + suggest(name, "--", p.optionNames()))
 			continue
 		case inline:
 		case opt.arg == "":
@@ -154,7 +154,7 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		case isTemplate:
 			p.templateVariable(name, target, value, overriding)
 		case !p.isVariable(name):
-			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, p.variableNames()))
+			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, variablePrefix, p.variableNames()))
 		}
 	}
 	for i := range p.table {

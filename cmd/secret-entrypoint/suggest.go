@@ -1,11 +1,14 @@
 package main
 
+import "strings"
+
 // suggest returns ": did you mean X?" for the name most like a wrong one, or
-// nothing when none is near.
-func suggest(wrong string, names []string) string {
-	best, least := "", max(2, len(wrong)/4)+1
+// nothing when none is near. The prefix, which all names have, does not make them alike.
+func suggest(wrong, prefix string, names []string) string {
+	own := strings.TrimPrefix(wrong, prefix)
+	best, least := "", (len(own)+1)/3+1
 	for _, name := range names {
-		if d := distance(wrong, name); d < least {
+		if d := distance(own, strings.TrimPrefix(name, prefix)); d < least {
 			best, least = name, d
 		}
 	}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// canary is in every secret of the scripts, and must never be in anything printed by
+// the shim itself. The scripts write it into files and end with `nocanary`.
+const canary = "c4n4ry"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"secret-entrypoint": main,
+		"show":              show,
+		"jsonget":           jsonGet,
+	})
+}
+
+// TestScripts runs the scripts, each of which documents and tests one promise.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// Under -race a process waits a second for reports at its exit, unless told not to.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
+			// Other users run programs of the script, as --user does.
+			if err := os.Chmod(filepath.Dir(env.WorkDir), 0o755); err != nil {
+				return err
+			}
+			return os.Chmod(env.WorkDir, 0o755)
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    cmdExits,
+			"chomp":    cmdChomp,
+			"mkfifo":   cmdMkfifo,
+			"mksocket": cmdMksocket,
+			"bytes":    cmdBytes,
+			"nocanary": cmdNoCanary,
+			"later":    cmdLater,
+			"sized":    cmdSized,
+		},
+	})
+}
+
+// cmdExits runs a program and expects an exit status: exits 125 secret-entrypoint ...
+// Its output is what stdout, stderr and cmp see.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND [ARG]...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d\n%s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// cmdChomp removes the newline that every file of a script ends in.
+func cmdChomp(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		ts.Check(os.WriteFile(path, bytes.TrimSuffix(data, []byte("\n")), 0o666))
+	}
+}
+
+// cmdBytes writes a file with escapes: bytes FILE 'a\x00b'.
+func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
+	name, err := strconv.Unquote(`"` + args[0] + `"`)
+	ts.Check(err)
+	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o666))
+}
+
+func cmdMkfifo(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(unix.Mkfifo(ts.MkAbs(args[0]), 0o666))
+}
+
+func cmdMksocket(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(unix.Mknod(ts.MkAbs(args[0]), unix.S_IFSOCK|0o666, 0))
+}
+
+// cmdSized writes a file of so many bytes, with its directory: sized FILE BYTES.
+func cmdSized(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o777))
+	ts.Check(os.WriteFile(path, bytes.Repeat([]byte("x"), size), 0o666))
+}
+
+// cmdNoCanary checks that the last command printed no canary.
+func cmdNoCanary(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, name := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(name), canary) {
+			ts.Fatalf("%s shows a value:\n%s", name, ts.ReadFile(name))
+		}
+	}
+}
+
+// cmdLater moves a file to its place after a moment, while the script goes on: later FROM TO.
+func cmdLater(ts *testscript.TestScript, _ bool, args []string) {
+	from, to := ts.MkAbs(args[0]), ts.MkAbs(args[1])
+	time.AfterFunc(300*time.Millisecond, func() { os.Rename(from, to) })
+}
+
+// show prints the variables named, or all but those of the test itself: NAME=value, quoted
+// where a value is not plain.
+func show() {
+	names := os.Args[1:]
+	if len(names) == 0 {
+		for _, entry := range os.Environ() {
+			name, _, _ := strings.Cut(entry, "=")
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		value, set := os.LookupEnv(name)
+		switch {
+		case !set:
+			fmt.Printf("%s unset\n", name)
+		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }):
+			fmt.Printf("%s=%q\n", name, value)
+		default:
+			fmt.Printf("%s=%s\n", name, value)
+		}
+	}
+}
+
+// jsonGet checks that a file is one JSON object, or one on each line, and prints a member of each.
+func jsonGet() {
+	data, err := os.ReadFile(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for decoder.More() {
+		var object map[string]any
+		if err := decoder.Decode(&object); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		member, err := json.Marshal(object[os.Args[2]])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(string(member))
+	}
+}
