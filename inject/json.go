@@ -139,7 +139,6 @@ func (p *jsonParser) member(seen map[string]bool) (e entry, ok bool) {
 		e.value, ok = p.text()
 		return e, ok
 	}
-	start = p.at
 	var compact []byte
 	if compact, ok = p.value(nil, 0); !ok {
 		return e, false

@@ -31,8 +31,10 @@ func TestName(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	for _, name := range []string{"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "IFS", "NODE_OPTIONS", "PYTHONPATH",
-		"PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "SECRET_ENTRYPOINT_USER", "BASH_FUNC_X"} {
+	for _, name := range []string{
+		"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "IFS", "NODE_OPTIONS", "PYTHONPATH",
+		"PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "SECRET_ENTRYPOINT_USER", "BASH_FUNC_X",
+	} {
 		if !Refused(name) {
 			t.Errorf("%s is not refused", name)
 		}
