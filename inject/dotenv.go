@@ -15,58 +15,63 @@ const maxDotenvProblems = 20
 // ends with the line or at a blank and `#`. Nothing is expanded or executed.
 func parseDotenv(data []byte) ([]entry, []syntaxProblem) {
 	p := &dotenvParser{data: data, line: 1, lines: make(map[string]int)}
-	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		p.fail(1, "begins with a byte order mark: save the file as UTF-8 without one")
-		p.at = 3
+	if wrong := byteOrderMark(data); wrong != "" {
+		p.fail(1, wrong)
+		if data[0] != utf8BOM[0] {
+			return nil, p.problems // each line of UTF-16 would be another mistake
+		}
+		p.at = len(utf8BOM)
 	}
 	for p.at < len(p.data) && len(p.problems) < maxDotenvProblems {
 		p.item()
+		p.nextLine()
 	}
 	return p.entries, p.problems
 }
 
 type dotenvParser struct {
 	data     []byte
-	at       int // the next byte
-	line     int // the line it is on
-	start    int // where that line begins
-	lines    map[string]int
+	at       int            // the next byte
+	line     int            // the line it is on
+	start    int            // where that line begins
+	lines    map[string]int // where each name is set
 	entries  []entry
 	problems []syntaxProblem
 }
 
-func (p *dotenvParser) fail(column int, what string) {
-	p.problems = append(p.problems, syntaxProblem{p.line, column, what})
+func (p *dotenvParser) fail(column int, what string) { p.failAt(p.line, column, what) }
+
+func (p *dotenvParser) failAt(line, column int, what string) {
+	if len(p.problems) == maxDotenvProblems-1 {
+		what += " (and no mistake after this one is told)"
+	}
+	p.problems = append(p.problems, syntaxProblem{line, column, what})
 }
 
 func (p *dotenvParser) column() int { return p.at - p.start + 1 }
 
-// item reads one line, or several when a quoted value spans them.
+// item reads one line up to its end, or several when a quoted value spans them.
 func (p *dotenvParser) item() {
-	p.start = p.at
 	p.blanks()
 	if p.endOfLine() || p.data[p.at] == '#' {
-		p.nextLine()
 		return
 	}
 	p.export()
-	column, line := p.column(), p.line
-	name, ok := p.name()
-	if !ok {
-		p.nextLine()
+	line, column := p.line, p.column()
+	name, assigned := p.name()
+	if !assigned {
 		return
 	}
-	value, ok := p.value()
-	if ok {
+	// The value is read even if nothing can be done with it: it may have more lines.
+	if value, ok := p.value(); ok && name != "" {
 		p.add(entry{name, value}, line, column)
 	}
-	p.nextLine()
 }
 
 // add takes an entry whose name stands at a line and column.
 func (p *dotenvParser) add(e entry, line, column int) {
 	if first, twice := p.lines[e.name]; twice {
-		p.problems = append(p.problems, syntaxProblem{line, column, "the variable is set a second time, first on line " + strconv.Itoa(first) + ": remove one"})
+		p.failAt(line, column, "the variable is set a second time, first on line "+strconv.Itoa(first)+": remove one")
 		return
 	}
 	p.lines[e.name] = line
@@ -83,26 +88,29 @@ func (p *dotenvParser) export() {
 	}
 }
 
-// name reads a name and the = after it.
-func (p *dotenvParser) name() (string, bool) {
-	start := p.at
+// name reads a name and the = after it, and reports whether that is there. The name is
+// empty if it can't be one.
+func (p *dotenvParser) name() (name string, assigned bool) {
+	start, column := p.at, p.column()
 	for !p.endOfLine() && p.data[p.at] != '=' && !isBlank(p.data[p.at]) {
 		p.at++
 	}
-	name := string(p.data[start:p.at])
-	column := start - p.start + 1
+	name, end := string(p.data[start:p.at]), p.column()
+	p.blanks()
+	spaced := p.column() > end
 	switch {
-	case p.endOfLine():
+	case p.endOfLine() || p.data[p.at] != '=':
 		p.fail(column, "expected NAME=value")
-	case p.data[p.at] != '=':
-		p.fail(p.column(), "white space where = should follow the name: write NAME=value without spaces around =")
+		return "", false
 	case !looksLikeName(name):
 		p.fail(column, "a variable's name has letters, digits and underscores, and does not begin with a digit")
-	default:
-		p.at++
-		return name, true
+		name = ""
+	case spaced:
+		p.fail(end, "white space where = should follow the name: write NAME=value without spaces around =")
+		name = ""
 	}
-	return "", false
+	p.at++
+	return name, true
 }
 
 // value reads what follows the =.
@@ -118,7 +126,7 @@ func (p *dotenvParser) value() (string, bool) {
 	return strings.TrimRight(string(p.data[start:p.at]), " \t"), true
 }
 
-// quoted reads a value in quotes.
+// quoted reads a value in quotes, and what may follow it on its line.
 func (p *dotenvParser) quoted(quote byte) (string, bool) {
 	column, line, after := p.column(), p.line, p.at+1
 	p.at++
@@ -132,25 +140,27 @@ func (p *dotenvParser) quoted(quote byte) (string, bool) {
 				continue
 			}
 		}
-		if c == '\n' {
-			p.line++
-			p.start = p.at + 1
-		}
 		b = append(b, c)
 		p.at++
+		if c == '\n' {
+			p.line, p.start = p.line+1, p.at
+		}
 	}
 	if p.at == len(p.data) {
 		// The rest of the file is not part of this value: go on after its line.
-		p.line, p.at = line, after
-		p.start = after - column
-		p.fail(column, "a quote that is not closed")
+		p.line, p.at, p.start = line, after, after-column
+		p.fail(column, "a quote that is not closed: close it")
 		return "", false
 	}
 	p.at++
 	end := p.at
 	p.blanks()
 	if !p.endOfLine() && (p.data[p.at] != '#' || p.at == end) {
-		p.fail(p.column(), "something after the closing quote: quote the whole value, or escape the quote inside it")
+		what := "something after the closing quote: quote the whole value, or escape the quote inside it"
+		if line < p.line {
+			what = "something after the closing quote: close the value that begins on line " + strconv.Itoa(line) + " before this one"
+		}
+		p.fail(p.column(), what)
 		return "", false
 	}
 	return string(b), true
@@ -187,7 +197,7 @@ func (p *dotenvParser) nextLine() {
 		return
 	}
 	p.at += end + 1
-	p.line++
+	p.line, p.start = p.line+1, p.at
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

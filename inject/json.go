@@ -1,20 +1,22 @@
 package inject
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// maxDepth is how deep the values of a JSON object may be nested.
+// maxDepth is how deep a value may be nested: encoding/json allows 10,000, and each
+// level is a call.
 const maxDepth = 1000
 
 // parseJSON reads the entries of the one object (RFC 8259) that a file is. Strings are
 // decoded, and bytes in them that are not UTF-8 stay; numbers and booleans are as
-// written; null is no entry; nested values are compacted. It is not encoding/json because that
-// replaces what is not UTF-8, takes the last of two equal keys, quotes the text in its
-// errors, and adds half a megabyte to every image.
+// written; null is no entry; nested values lose their white space and are else as written.
+// It is not encoding/json because that replaces what is not UTF-8, takes the last of two
+// equal keys, quotes the text in its errors, and adds half a megabyte to every image.
 func parseJSON(data []byte) ([]entry, *syntaxProblem) {
 	p := &jsonParser{data: data}
 	entries := p.file()
@@ -37,8 +39,21 @@ func position(data []byte, offset int) (line, column int) {
 	return line, column
 }
 
-// jsonParser reads one file. After a mistake, what is set and at is where it is; all
-// methods then return at once.
+const utf8BOM = "\xef\xbb\xbf"
+
+// byteOrderMark says what is wrong with a file that begins with one.
+func byteOrderMark(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte(utf8BOM)):
+		return "begins with a byte order mark: save the file as UTF-8 without one"
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return "is UTF-16: save the file as UTF-8 without a byte order mark"
+	}
+	return ""
+}
+
+// jsonParser reads one file. After a mistake, what says so, at is where it is, and what the
+// methods return means nothing.
 type jsonParser struct {
 	data []byte
 	at   int
@@ -47,10 +62,17 @@ type jsonParser struct {
 
 // fail notes a mistake where the parser stands and reports false.
 func (p *jsonParser) fail(what string) bool {
-	if p.what == "" {
-		p.what = what
-	}
+	p.what = what
 	return false
+}
+
+// expected is fail for what is not there. Most often that is the rest of a file that is
+// being written.
+func (p *jsonParser) expected(what string) bool {
+	if p.at == len(p.data) {
+		return p.fail("the file ends in the middle of the object: write all of it")
+	}
+	return p.fail("expected " + what)
 }
 
 // peek returns the next byte that is not white space, or 0 at the end.
@@ -67,42 +89,42 @@ func (p *jsonParser) peek() byte {
 
 // take reads one wanted byte after white space.
 func (p *jsonParser) take(c byte, what string) bool {
-	if p.peek() != c || p.at == len(p.data) {
-		return p.fail(what)
+	if p.peek() != c {
+		return p.expected(what)
 	}
 	p.at++
 	return true
 }
 
 func (p *jsonParser) file() []entry {
-	if strings.HasPrefix(string(p.data[:min(3, len(p.data))]), "\xef\xbb\xbf") {
-		p.fail("begins with a byte order mark: save the file as UTF-8 without one")
+	const object = `must be one object: {"name": "value"}`
+	if wrong := byteOrderMark(p.data); wrong != "" {
+		p.fail(wrong)
 		return nil
 	}
-	if !p.take('{', `must be one object: {"name": "value"}`) {
+	if c := p.peek(); p.at == len(p.data) {
+		p.fail("the file is empty, and " + object)
+		return nil
+	} else if c != '{' {
+		p.fail(object)
 		return nil
 	}
+	p.at++
 	var entries []entry
-	seen := make(map[string]bool)
-	for first := true; ; first = false {
-		if first && p.peek() == '}' {
-			p.at++
-			break
+	if p.peek() != '}' {
+		seen := make(map[string]bool)
+		for more := true; more; more = p.comma() {
+			e, null := p.member(seen)
+			if p.what != "" {
+				return nil
+			}
+			if !null {
+				entries = append(entries, e)
+			}
 		}
-		if e, ok := p.member(seen); ok && e.name != nullMember {
-			entries = append(entries, e)
-		}
-		if p.what != "" {
-			return nil
-		}
-		if p.peek() == ',' {
-			p.at++
-			continue
-		}
-		if !p.take('}', "expected a comma or the object's closing brace") {
-			return nil
-		}
-		break
+	}
+	if !p.take('}', "a comma or the object's closing brace") {
+		return nil
 	}
 	if p.peek(); p.at < len(p.data) {
 		p.fail("there is something after the object: keep one object in the file")
@@ -111,75 +133,78 @@ func (p *jsonParser) file() []entry {
 	return entries
 }
 
-// nullMember names a member whose value is null. No key that is UTF-8 can be it.
-const nullMember = "\xff"
+// comma reads a comma, if one is next.
+func (p *jsonParser) comma() bool {
+	if p.peek() != ',' {
+		return false
+	}
+	p.at++
+	return true
+}
 
 // member reads one key and its value.
-func (p *jsonParser) member(seen map[string]bool) (e entry, ok bool) {
-	if p.peek() != '"' {
-		return e, p.fail("expected a key in double quotes")
-	}
+func (p *jsonParser) member(seen map[string]bool) (e entry, null bool) {
+	p.peek()
 	start := p.at
-	e.name, ok = p.text()
+	name, ok := p.key()
 	switch {
 	case !ok:
 		return e, false
-	case !utf8.ValidString(e.name):
+	case !utf8.ValidString(name):
 		p.at = start
-		return e, p.fail("a key is not UTF-8")
-	case seen[e.name]:
+		return e, p.fail("a key is not UTF-8: save the file as UTF-8")
+	case seen[name]:
 		p.at = start
 		return e, p.fail("the key is there twice: remove one")
 	}
-	seen[e.name] = true
-	if !p.take(':', "expected a colon after the key") {
+	seen[name] = true
+	if !p.colon() {
 		return e, false
 	}
 	if p.peek() == '"' {
-		e.value, ok = p.text()
-		return e, ok
+		text, _ := p.text()
+		return entry{name, text}, false
 	}
-	var compact []byte
-	if compact, ok = p.value(nil, 0); !ok {
-		return e, false
-	}
-	e.value = string(compact)
-	if e.value == "null" {
-		e.name = nullMember
-	}
-	return e, true
+	written, _ := p.value(nil, 0)
+	return entry{name, string(written)}, string(written) == "null"
 }
 
-// value appends the next value, without white space, to out.
-func (p *jsonParser) value(out []byte, depth int) ([]byte, bool) {
-	if depth > maxDepth {
-		return nil, p.fail("nested more than 1000 deep")
+// key reads what must be a key, and leaves the colon after it.
+func (p *jsonParser) key() (string, bool) {
+	switch p.peek() {
+	case '"':
+		return p.text()
+	case '}':
+		return "", p.fail("a comma before the closing brace: remove it")
 	}
+	return "", p.expected("a key in double quotes")
+}
+
+func (p *jsonParser) colon() bool { return p.take(':', "a colon after the key") }
+
+// value appends the next value, without white space, to out. Around it are depth brackets,
+// not counting the file's own.
+func (p *jsonParser) value(out []byte, depth int) ([]byte, bool) {
 	c := p.peek()
-	start := p.at
+	start, ok := p.at, false
 	switch {
-	case p.at == len(p.data):
-		return nil, p.fail("the file ends in the middle of the object")
 	case c == '"':
-		if _, ok := p.text(); !ok {
-			return nil, false
-		}
+		_, ok = p.text()
 	case c == '{' || c == '[':
 		return p.nested(out, c, depth)
 	case c == '-' || isDigit(c):
-		if !p.number() {
-			return nil, false
-		}
+		ok = p.number()
 	default:
-		if !p.word() {
-			return nil, false
-		}
+		ok = p.word()
 	}
-	return append(out, p.data[start:p.at]...), true
+	return append(out, p.data[start:p.at]...), ok
 }
 
 // nested appends an object or array, whose opening bracket is next.
-func (p *jsonParser) nested(out []byte, bracket byte, depth int) (_ []byte, ok bool) {
+func (p *jsonParser) nested(out []byte, bracket byte, depth int) ([]byte, bool) {
+	if depth == maxDepth {
+		return nil, p.fail("nested more than 1000 deep")
+	}
 	closing := bracket + 2 // [ \ ] and { | }
 	out = append(out, bracket)
 	p.at++
@@ -189,28 +214,26 @@ func (p *jsonParser) nested(out []byte, bracket byte, depth int) (_ []byte, ok b
 	}
 	for {
 		if bracket == '{' {
-			if p.peek() != '"' {
-				return nil, p.fail("expected a key in double quotes")
-			}
+			p.peek()
 			start := p.at
-			if _, ok := p.text(); !ok {
+			if _, ok := p.key(); !ok {
 				return nil, false
 			}
 			out = append(append(out, p.data[start:p.at]...), ':')
-			if !p.take(':', "expected a colon after the key") {
+			if !p.colon() {
 				return nil, false
 			}
 		}
+		var ok bool
 		if out, ok = p.value(out, depth+1); !ok {
 			return nil, false
 		}
-		if p.peek() != ',' {
+		if !p.comma() {
 			break
 		}
 		out = append(out, ',')
-		p.at++
 	}
-	if !p.take(closing, "expected a comma or the closing bracket") {
+	if !p.take(closing, "a comma or the closing bracket") {
 		return nil, false
 	}
 	return append(out, closing), true
@@ -224,7 +247,7 @@ func (p *jsonParser) word() bool {
 			return true
 		}
 	}
-	return p.fail("expected a value: a string in double quotes, a number, true, false, null, an object or an array")
+	return p.expected("a value: a string in double quotes, a number, true, false, null, an object or an array")
 }
 
 // number reads a number, all of it.
@@ -234,7 +257,7 @@ func (p *jsonParser) number() bool {
 		for p.at < len(p.data) && isDigit(p.data[p.at]) {
 			p.at++
 		}
-		return p.at > start || p.fail("not a number: expected a digit")
+		return p.at > start || p.expected("a digit: what is not a number stands in double quotes")
 	}
 	is := func(set string) bool {
 		return p.at < len(p.data) && strings.IndexByte(set, p.data[p.at]) >= 0
@@ -275,7 +298,7 @@ func (p *jsonParser) text() (string, bool) {
 			p.at++
 			return string(b), true
 		case c < ' ':
-			return "", p.fail(`a control character in a string: write a newline as \n, a tab as \t`)
+			return "", p.fail(`a control character in a string: close the string before it, or write a newline as \n, a tab as \t`)
 		case c == '\\':
 			r, ok := p.escape()
 			if !ok {
@@ -288,13 +311,13 @@ func (p *jsonParser) text() (string, bool) {
 		p.at++
 	}
 	p.at = open
-	return "", p.fail("a string without its closing quote")
+	return "", p.fail("a string without its closing quote: close it")
 }
 
 // escape reads what begins with a backslash.
 func (p *jsonParser) escape() (rune, bool) {
 	if p.at+1 == len(p.data) {
-		return 0, p.fail("the file ends in the middle of a string")
+		return 0, p.fail("the file ends in the middle of a string: write all of it")
 	}
 	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 	if i := strings.IndexByte(letters, p.data[p.at+1]); i >= 0 {
@@ -309,7 +332,7 @@ func (p *jsonParser) escape() (rune, bool) {
 	if utf16.IsSurrogate(r) {
 		low, _ := p.hex(p.at + size)
 		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			return 0, p.fail("half of a surrogate pair")
+			return 0, p.fail("half of a surrogate pair: write both, or the character itself")
 		}
 		size *= 2
 	}
@@ -322,12 +345,8 @@ func (p *jsonParser) hex(at int) (rune, bool) {
 	if at+6 > len(p.data) || p.data[at] != '\\' || p.data[at+1] != 'u' {
 		return 0, false
 	}
-	for _, c := range p.data[at+2 : at+6] {
-		if !isDigit(c) && (c|0x20 < 'a' || 'f' < c|0x20) {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseUint(string(p.data[at+2:at+6]), 16, 16)
+	digits := string(p.data[at+2 : at+6])
+	n, err := strconv.ParseUint(digits, 16, 16)
 	return rune(n), err == nil
 }
 
