@@ -17,7 +17,7 @@ func parseDotenv(data []byte) ([]entry, []syntaxProblem) {
 	p := &dotenvParser{data: data, line: 1, lines: make(map[string]int)}
 	if wrong := byteOrderMark(data); wrong != "" {
 		p.fail(1, wrong)
-		if data[0] != utf8BOM[0] {
+		if !bytes.HasPrefix(data, []byte(utf8BOM)) {
 			return nil, p.problems // each line of UTF-16 would be another mistake
 		}
 		p.at = len(utf8BOM)
@@ -42,8 +42,11 @@ type dotenvParser struct {
 func (p *dotenvParser) fail(column int, what string) { p.failAt(p.line, column, what) }
 
 func (p *dotenvParser) failAt(line, column int, what string) {
-	if len(p.problems) == maxDotenvProblems-1 {
-		what += " (and no mistake after this one is told)"
+	switch len(p.problems) {
+	case maxDotenvProblems:
+		return
+	case maxDotenvProblems - 1:
+		what += " (the lines after it are not read)"
 	}
 	p.problems = append(p.problems, syntaxProblem{line, column, what})
 }
@@ -149,14 +152,14 @@ func (p *dotenvParser) quoted(quote byte) (string, bool) {
 	if p.at == len(p.data) {
 		// The rest of the file is not part of this value: go on after its line.
 		p.line, p.at, p.start = line, after, after-column
-		p.fail(column, "a quote that is not closed: close it")
+		p.fail(column, "a quote that is not closed")
 		return "", false
 	}
 	p.at++
 	end := p.at
 	p.blanks()
 	if !p.endOfLine() && (p.data[p.at] != '#' || p.at == end) {
-		what := "something after the closing quote: quote the whole value, or escape the quote inside it"
+		what := "something after the closing quote: quote the whole value, escape the quote inside it, or put a blank before the comment"
 		if line < p.line {
 			what = "something after the closing quote: close the value that begins on line " + strconv.Itoa(line) + " before this one"
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // A template is the text of a variable in parts: literals, and variables with what is
-// done to them.
+// done to them. It means nothing if there was a problem in it.
 type template []part
 
 type part struct {
@@ -17,8 +17,8 @@ type part struct {
 	fallback *string // after :-
 }
 
-// parseTemplate understands `${VAR}`, `${VAR|filter}` and `${VAR:-default}`. `$$` is a dollar, and a
-// dollar before anything else is one too.
+// parseTemplate understands `${VAR}`, `${VAR|filter|filter}`, `${VAR:-default}` and filters before a
+// default, which they leave as it is. `$$` is a dollar, and a dollar before anything else is one too.
 func parseTemplate(text string) (template, []syntaxProblem) {
 	var t template
 	var problems []syntaxProblem
@@ -38,11 +38,10 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 			if n < 0 {
 				return nil, append(problems, syntaxProblem{1, dollar + 1, "${ without its }: close it, or write $${ for the text itself"})
 			}
-			p, wrong, offset := parsePart(text[dollar+2 : dollar+n])
-			if wrong != "" {
-				problems = append(problems, syntaxProblem{1, dollar + 3 + offset, wrong})
-			}
+			inside := dollar + len("${")
+			p, wrong := parsePart(text[inside:dollar+n], inside+1)
 			t = append(t, p)
+			problems = append(problems, wrong...)
 			at = dollar + n + 1
 		default:
 			t = append(t, part{literal: text[at : dollar+1]})
@@ -52,26 +51,29 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 	return t, problems
 }
 
-// parsePart understands what is between the braces.
-func parsePart(s string) (p part, wrong string, offset int) {
+// parsePart understands what is between the braces, which begins at a column.
+func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 	if head, fallback, ok := strings.Cut(s, ":-"); ok {
 		s, p.fallback = head, &fallback
 	}
-	words := strings.Split(s, "|")
-	p.variable = words[0]
+	var filters string
+	var more bool
+	p.variable, filters, more = strings.Cut(s, "|")
 	if !looksLikeName(p.variable) {
-		return p, "not the name of a variable: ${NAME}, ${NAME|filter} or ${NAME:-default}, with a name of letters, digits and underscores", 0
+		problems = append(problems, syntaxProblem{1, column, "not the name of a variable: ${NAME}, ${NAME|filter} or ${NAME:-default}, with a name of letters, digits and underscores"})
 	}
-	offset = len(words[0]) + 1
-	for _, name := range words[1:] {
+	column += len(p.variable) + 1
+	for more {
+		var name string
+		name, filters, more = strings.Cut(filters, "|")
 		f := filter(name)
 		if f == nil {
-			return p, "unknown filter: there are urlencode, base64 and json", offset
+			problems = append(problems, syntaxProblem{1, column, "unknown filter: " + likeFilter(name) + "there are urlencode, base64 and json"})
 		}
 		p.filters = append(p.filters, f)
-		offset += len(name) + 1
+		column += len(name) + 1
 	}
-	return p, "", 0
+	return p, problems
 }
 
 func filter(name string) func(string) string {
@@ -84,6 +86,21 @@ func filter(name string) func(string) string {
 		return escapeJSON
 	}
 	return nil
+}
+
+// likeFilter asks for the filter that a wrong name is probably meant to be: a misspelling, or
+// what other template languages call it. The wrong name itself is not repeated, since a template may
+// hold a password.
+func likeFilter(name string) string {
+	name = strings.ToLower(name)
+	for _, c := range [...]struct{ part, filter string }{
+		{"64", "base64"}, {"js", "json"}, {"url", "urlencode"}, {"uri", "urlencode"}, {"encode", "urlencode"}, {"percent", "urlencode"}, {"quote", "urlencode"},
+	} {
+		if strings.Contains(name, c.part) {
+			return "did you mean " + c.filter + "? "
+		}
+	}
+	return ""
 }
 
 // urlencode percent-encodes all but the unreserved characters of RFC 3986, section 2.3,
@@ -106,17 +123,20 @@ func urlencode(s string) string {
 // variables lists the variables that the template uses, each once.
 func (t template) variables() []string {
 	var names []string
+	seen := make(map[string]bool)
 	for _, p := range t {
-		if p.variable != "" && !slices.Contains(names, p.variable) {
+		if p.variable != "" && !seen[p.variable] {
+			seen[p.variable] = true
 			names = append(names, p.variable)
 		}
 	}
 	return names
 }
 
-// expand returns the text, and the variables that are not set and have no default.
+// expand returns the text, and the variables that are not set and have no default, each once.
 func (t template) expand(lookup func(string) (string, bool)) (text string, unset []string) {
 	var b strings.Builder
+	missing := make(map[string]bool)
 	for _, p := range t {
 		if p.variable == "" {
 			b.WriteString(p.literal)
@@ -124,10 +144,11 @@ func (t template) expand(lookup func(string) (string, bool)) (text string, unset
 		}
 		value, ok := lookup(p.variable)
 		switch {
-		case p.fallback != nil && value == "":
+		case p.fallback != nil && (!ok || value == ""):
 			value = *p.fallback
 		case !ok:
-			if !slices.Contains(unset, p.variable) {
+			if !missing[p.variable] {
+				missing[p.variable] = true
 				unset = append(unset, p.variable)
 			}
 		default:

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every option is in the usage text and in the reference, and has its variable there.
+func TestOptionsAreDocumented(t *testing.T) {
+	reference, err := os.ReadFile("../../docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, opt := range optionTable() {
+		if !strings.Contains(usage, "  --"+opt.name+" ") {
+			t.Errorf("--%s is not in usage.txt", opt.name)
+		}
+		if !strings.Contains(string(reference), "\n### --"+opt.name+"\n") || !strings.Contains(string(reference), "`"+opt.variable()) {
+			t.Errorf("--%s or %s is not in docs/reference.md", opt.name, opt.variable())
+		}
+	}
+	for _, name := range []string{"--check", "--install", "--version", "--help"} {
+		if !strings.Contains(usage, name) || !strings.Contains(string(reference), name) {
+			t.Errorf("%s is not in usage.txt or docs/reference.md", name)
+		}
+	}
+	// And nothing that does not exist.
+	for _, line := range strings.Split(string(reference), "\n") {
+		if name, ok := strings.CutPrefix(line, "### --"); ok && name != "check" && name != "install" &&
+			!slices.ContainsFunc(optionTable(), func(o option) bool { return o.name == name }) {
+			t.Errorf("docs/reference.md describes --%s, which does not exist", name)
+		}
+	}
+}
+
+// The manual fits a terminal.
+func TestUsageFits(t *testing.T) {
+	lines := strings.Split(usage, "\n")
+	if len(lines) > 75 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for i, line := range lines {
+		if len(line) > 80 {
+			t.Errorf("line %d has %d columns: %s", i+1, len(line), line)
+		}
+	}
+}
+
+// What ends up in other people's images: the run-time modules, and what of the standard
+// library costs start-up or size.
+func TestDependencies(t *testing.T) {
+	for pkg, wanted := range map[string][]string{
+		".":            {"golang.org/x/sys/unix", module + "/inject", module + "/cmd/secret-entrypoint"},
+		"../../inject": {"golang.org/x/sys/unix", module + "/inject"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .Standard}}std:{{end}}{{.ImportPath}}", pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Fields(string(out)) {
+			name, std := strings.CutPrefix(line, "std:")
+			if !std && !slices.Contains(wanted, name) {
+				t.Errorf("%s depends on %s", pkg, name)
+			}
+			if std && slices.Contains(heavy, name) {
+				t.Errorf("%s depends on %s, which costs start-up or size", pkg, name)
+			}
+		}
+	}
+}
+
+const module = "github.com/secret-entrypoint/secret-entrypoint"
+
+var heavy = []string{
+	"crypto/sha256", "crypto/tls", "encoding/json", "flag", "log", "log/slog", "net", "net/http", "os/exec", "os/signal",
+	"os/user", "regexp", "text/template",
+}
+
+// FuzzOptions: whatever the command line and the variables are, no mistake shows a value.
+func FuzzOptions(f *testing.F) {
+	f.Add("--dir\nx\n--\nsh", "SECRET_ENTRYPOINT_WAIT=1s")
+	f.Add("--dir=c4n4ry\n--wiat=c4n4ry", "SECRET_ENTRYPOINT_SET_X=c4n4ry\nSECRET_ENTRYPOINT_WIAT=c4n4ry")
+	f.Add("--set\nc4n4ry\n--format\nc4n4ry\n--wait\nc4n4ry", "SECRET_ENTRYPOINT_FORMAT=c4n4ry")
+	f.Add("--install\n--check\n--help", "=\n\nSECRET_ENTRYPOINT_")
+	f.Add("-\n--\n-x", "SECRET_ENTRYPOINT_SET_=x")
+	f.Fuzz(func(t *testing.T, args, environ string) {
+		o, mistakes := parseOptions(strings.Split(args, "\n"), strings.Split(environ, "\n"))
+		if o == nil || o.mode == modeRun && len(o.command) == 0 && mistakes == nil {
+			t.Fatal("no command, and no mistake")
+		}
+		// The names of options and variables are told; what they are set to is not.
+		named := slices.ContainsFunc(strings.Split(args+"\n"+environ, "\n"), func(word string) bool {
+			name, _, _ := strings.Cut(word, "=")
+			return name != canary && strings.Contains(name, canary)
+		})
+		for _, m := range mistakes {
+			if strings.Contains(m, canary) && !named {
+				t.Errorf("a mistake shows a value: %s", m)
+			}
+			if strings.ContainsRune(m, '\n') {
+				t.Errorf("a mistake of more than a line: %q", m)
+			}
+		}
+	})
+}
