@@ -147,7 +147,7 @@ func TestEscapeJSON(t *testing.T) {
 	}
 }
 
-// A megabyte takes a megabyte's time: were one of these quadratic, the test would not end.
+// A megabyte takes a megabyte's time: were one of these quadratic, the test would take minutes.
 func TestJSONOfAMegabyte(t *testing.T) {
 	const size = 1 << 20
 	var keys strings.Builder
