@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"errors"
 	"path"
 	"slices"
@@ -24,9 +25,16 @@ type Result struct {
 	// Warnings are worth a line in a log; none of them stops anything.
 	Warnings []Warning
 
-	// Watch are the directories and files in which a change of the result can be
-	// seen, those of missing files included.
-	Watch []string
+	read *snapshot
+}
+
+// Watch returns the directories and files in which a change of the result can be
+// seen, those of missing files included.
+func (r *Result) Watch() []string {
+	if r.read == nil {
+		return nil
+	}
+	return r.read.watch()
 }
 
 // An Export is one secret that was found, without its value.
@@ -93,7 +101,7 @@ func Load(o Options) (*Result, error) {
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		l := newLoader(o)
 		l.load()
-		l.result.Watch = l.snap.watch()
+		l.result.read = l.snap
 		moved, ok := l.snap.unchanged()
 		if ok {
 			return &l.result, join(l.problems)
@@ -157,6 +165,7 @@ func (l *loader) load() {
 		l.result.Exports = append(l.result.Exports, l.values[i].Export)
 	}
 	l.result.Environment = Environment{l.vars}
+	l.snap.buf = nil // it holds a value
 }
 
 func (l *loader) fail(p Problem) { l.problems = append(l.problems, p) }
@@ -258,6 +267,12 @@ func (l *loader) readDotenv(s Source) {
 // as they stand; those of JSON keys are made like those of files.
 func (l *loader) addEntries(e Export, prefix string, in info, data []byte) {
 	subject := Subject{Path: e.Path}
+	if e.Format == FormatJSON && len(bytes.TrimSpace(data)) == 0 {
+		if !l.AllowEmpty {
+			l.fail(&EmptyError{subject})
+		}
+		return
+	}
 	var entries []entry
 	var broken []syntaxProblem
 	if e.Format == FormatJSON {

@@ -80,6 +80,10 @@ func (l *loader) decide(r *Reference, unmistakable bool) {
 			set(RuleWantsPath, false, "wanted as a path: "+owner)
 			return
 		}
+		if certificate := l.certificateOf(r.Variable); certificate != "" {
+			set(RuleWantsPath, false, "wanted as a path: the key of "+certificate)
+			return
+		}
 	}
 	if !strings.HasPrefix(r.path, "/") {
 		set(RuleNotAbsolute, false, "not an absolute path")
@@ -107,6 +111,21 @@ func (l *loader) decide(r *Reference, unmistakable bool) {
 	}
 	set(RuleUnknown, false, "neither a secret's directory nor a secret's name")
 	l.warn(Subject{Variable: r.Variable}, "left alone: "+r.Target+" does not look like a secret; to have it read: --include "+r.Variable+", to silence this: --exclude "+r.Variable)
+}
+
+// certificateOf returns the variable that points at the certificate of a key, if there is one: beside
+// X_CERT_FILE, X_KEY_FILE is a TLS key, which its program reads as a file too, whatever X is.
+func (l *loader) certificateOf(reference string) string {
+	stem, ok := strings.CutSuffix(reference, "_KEY_FILE")
+	if !ok {
+		return ""
+	}
+	for _, ending := range [...]string{"_CERT_FILE", "_CRT_FILE", "_CERTIFICATE_FILE"} {
+		if _, set := l.vars.lookup(stem + ending); set {
+			return stem + ending
+		}
+	}
+	return ""
 }
 
 // named reports whether a pattern names the reference or the variable it sets.

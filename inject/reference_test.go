@@ -4,7 +4,7 @@ import "testing"
 
 func TestReferenceRules(t *testing.T) {
 	o := Options{
-		Environ: []string{"CREDENTIALS_DIRECTORY=/run/credentials/app.service"},
+		Environ: []string{"CREDENTIALS_DIRECTORY=/run/credentials/app.service", "GRPC_CERT_FILE=/x", "API_CERTIFICATE_FILE=/x"},
 		Sources: directory("/etc/sec"),
 		Include: []string{"FORCED_*"},
 		Exclude: []string{"LEFT_PASSWORD_FILE", "LEFT_TOKEN"},
@@ -20,6 +20,9 @@ func TestReferenceRules(t *testing.T) {
 		{"FORCED_CERT_FILE", "/x", RuleIncluded, true},
 		{"SSL_CERT_FILE", "/run/secrets/ca.crt", RuleWantsPath, false},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE", "/run/secrets/token", RuleWantsPath, false},
+		{"GRPC_KEY_FILE", "/run/secrets/key", RuleWantsPath, false}, // beside its certificate
+		{"API_KEY_FILE", "/run/secrets/key", RuleWantsPath, false},
+		{"HTTP_KEY_FILE", "/run/secrets/key", RuleSecretDir, true},
 		{"MINIO_ROOT_PASSWORD_FILE", "secret_key", RuleNotAbsolute, false}, // preset in MinIO's image
 		{"PAPERLESS_ARCHIVE_FILE", "always", RuleNotAbsolute, false},
 		{"DB_PASSWORD_FILE", "", RuleNotAbsolute, false},

@@ -141,8 +141,8 @@ func TestWatchedPaths(t *testing.T) {
 		filepath.Join(v.dir, v.last, "key"), // the file
 		missing,                             // where the missing directory will appear
 	} {
-		if !slices.Contains(r.Watch, want) {
-			t.Errorf("%s is not watched: %v", want, r.Watch)
+		if !slices.Contains(r.Watch(), want) {
+			t.Errorf("%s is not watched: %v", want, r.Watch())
 		}
 	}
 }

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+)
+
+// median is the middle of the values; it sorts them.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}
+
+// interval is the 95 % confidence interval of the median, by bootstrap.
+func interval(values []float64, rng *rand.Rand) (low, high float64) {
+	const resamples = 1000
+	medians := make([]float64, resamples)
+	sample := make([]float64, len(values))
+	for i := range medians {
+		for j := range sample {
+			sample[j] = values[rng.IntN(len(values))]
+		}
+		medians[i] = median(sample)
+	}
+	slices.Sort(medians)
+	return medians[resamples*25/1000], medians[resamples*975/1000]
+}
+
+// ratios divides pairwise what was measured in the same round.
+func ratios(a, b []float64) []float64 {
+	r := make([]float64, len(a))
+	for i := range a {
+		r[i] = a[i] / b[i]
+	}
+	return r
+}
