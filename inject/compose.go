@@ -83,10 +83,10 @@ func (c *composer) expand(name string, t template) bool {
 			c.fail(&TemplateError{Subject: subject, Unset: missing, What: missing + " is not set: set it, or give a default with ${" + missing + ":-default}"})
 		}
 	}
-	if unset != nil || !c.sound(name, subject, text) {
+	if unset != nil || !c.sound(name, subject, []byte(text)) {
 		return false
 	}
-	v := value{Export{Name: name, Source: SourceTemplate}, text}
+	v := value{Export: Export{Name: name, Source: SourceTemplate}, entry: name + "=" + text}
 	c.put(&v)
 	c.values = append(c.values, v)
 	return true

@@ -12,7 +12,7 @@ import (
 const volumeLink = "..data"
 
 // readDirectory exports the files of a directory.
-func (l *loader) readDirectory(s Source) {
+func (l *loader) readDirectory(s Source, place int) {
 	subject := Subject{Path: s.Path}
 	root, at, err := l.snap.resolve(s.Path)
 	if err != nil {
@@ -29,9 +29,10 @@ func (l *loader) readDirectory(s Source) {
 	if len(files) == 0 && s.NonEmpty {
 		l.fail(&EmptyDirectoryError{subject})
 	}
-	owner := make(map[string]string, len(files)) // variable → the file that gave it
+	l.values = slices.Grow(l.values, len(files))
+	l.snap.witnesses = slices.Grow(l.snap.witnesses, len(files))
 	for _, f := range files {
-		l.readDirectoryFile(s, f, owner)
+		l.readDirectoryFile(s, f, place)
 	}
 }
 
@@ -90,10 +91,13 @@ func (l *loader) leadsToVolume(path string) bool {
 	return err == nil && (target == volumeLink || strings.HasPrefix(target, volumeLink+"/"))
 }
 
-// readDirectoryFile exports one file of a directory. The files of the directory read before it
-// are in owner, by variable.
-func (l *loader) readDirectoryFile(s Source, f dirFile, owner map[string]string) {
-	e := Export{Source: SourceDirectory, Path: strings.TrimSuffix(s.Path, "/") + "/" + f.name}
+// readDirectoryFile exports one file of a directory.
+func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
+	realPath := f.dir + "/" + f.name
+	e := Export{Source: SourceDirectory, Path: realPath}
+	if s.Path != f.dir {
+		e.Path = strings.TrimSuffix(s.Path, "/") + "/" + f.name
+	}
 	format, prefix, wrong := l.format(s, f.name)
 	e.Format = format
 	if format == FormatRaw {
@@ -101,8 +105,9 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, owner map[string]string)
 	}
 	subject := Subject{e.Name, e.Path}
 
-	realPath, at, err := f.dir+"/"+f.name, "", error(nil)
 	if f.kind != kindRegular {
+		var at string
+		var err error
 		if realPath, at, err = l.snap.walk(f.dir, f.name); err != nil {
 			if at == f.dir+"/"+f.name && err == unix.ENOENT {
 				l.snap.vanished = at // the link itself, listed a moment ago
@@ -125,30 +130,17 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, owner map[string]string)
 		l.fail(fileError(subject, "", err))
 		return
 	}
-	first := len(l.values)
 	if format == FormatRaw {
-		l.add(e, in, subject, string(newlines(data)))
+		l.add(e, in, subject, newlines(data), place)
 	} else {
-		l.addEntries(e, prefix, in, data)
+		l.addEntries(e, prefix, in, data, place)
 	}
-	l.claim(owner, first)
 }
 
 // passedOver reports whether a link leads to something that is not a file.
 func passedOver(err error) bool {
 	_, special := err.(notRegular)
 	return special || err == ErrDirectory
-}
-
-// claim notes which file gave the values from first on, and refuses a second file for a name.
-func (l *loader) claim(owner map[string]string, first int) {
-	for _, v := range l.values[first:] {
-		if other, taken := owner[v.Name]; taken {
-			l.fail(&DuplicateError{Subject{v.Name, other}, v.Path})
-			continue
-		}
-		owner[v.Name] = v.Path
-	}
 }
 
 // format finds how a file is read, and the prefix of the names in it.

@@ -97,9 +97,8 @@ func (v *variables) lookup(name string) (string, bool) {
 	return v.list[i][len(name)+1:], true
 }
 
-// set sets a variable, in its place if it has one.
-func (v *variables) set(name, value string) {
-	entry := name + "=" + value
+// set sets a variable to its entry, in its place if it has one.
+func (v *variables) set(name, entry string) {
 	if i, ok := v.index[name]; ok {
 		v.list[i] = entry
 		return

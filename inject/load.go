@@ -76,6 +76,7 @@ type loader struct {
 	snap     *snapshot
 	vars     *variables
 	values   []value
+	byName   map[string]int // the value of each name that counts
 	problems []Problem
 	result   Result
 }
@@ -83,8 +84,12 @@ type loader struct {
 // A value is an Export with its value.
 type value struct {
 	Export
-	text string
+	entry string // NAME=value
+	place int    // counts the sources; 0 are references and templates
 }
+
+// text is the value itself.
+func (v *value) text() string { return v.entry[len(v.Name)+1:] }
 
 // patience bounds how long Load goes on when files change each time they are read.
 const patience = 5 * time.Second
@@ -118,7 +123,7 @@ func Load(o Options) (*Result, error) {
 }
 
 func newLoader(o Options) *loader {
-	l := &loader{Options: o, patterns: o.References, snap: newSnapshot()}
+	l := &loader{Options: o, patterns: o.References, snap: newSnapshot(), byName: make(map[string]int)}
 	if l.patterns == nil {
 		l.patterns = []string{"*_FILE"}
 	}
@@ -144,23 +149,24 @@ func (l *loader) load() {
 			l.readReference(r)
 		}
 	}
-	direct, known := len(l.values), len(l.problems)
-	for _, s := range l.Sources {
+	known := len(l.problems)
+	for i, s := range l.Sources {
 		switch s.Kind {
 		case SourceDirectory:
-			l.readDirectory(s)
+			l.readDirectory(s, i+1)
 		case SourceDotenv:
-			l.readDotenv(s)
+			l.readDotenv(s, i+1)
 		}
 	}
 	l.dropOverridden(known)
-	l.rank(direct)
+	l.yieldToTemplates()
 	if !l.KeepReferences {
 		l.vars = l.vars.without(read)
 	}
 	l.merge()
 	l.compose()
 	l.limit()
+	l.result.Exports = make([]Export, 0, len(l.values))
 	for i := range l.values {
 		l.result.Exports = append(l.result.Exports, l.values[i].Export)
 	}
@@ -219,7 +225,7 @@ func (l *loader) readReference(r *Reference) {
 		l.fail(problem)
 		return
 	}
-	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, string(newlines(data)))
+	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, newlines(data), 0)
 }
 
 // plausible reports whether a missing file's path can be shown: it is in a secret
@@ -251,7 +257,7 @@ func (l *loader) readFile(subject Subject, name string) ([]byte, info, Problem) 
 }
 
 // readDotenv reads the variables of a dotenv file.
-func (l *loader) readDotenv(s Source) {
+func (l *loader) readDotenv(s Source, place int) {
 	subject := Subject{Path: s.Path}
 	data, in, problem := l.readFile(subject, s.Path)
 	if problem != nil {
@@ -260,12 +266,12 @@ func (l *loader) readDotenv(s Source) {
 		}
 		return
 	}
-	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data)
+	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
 }
 
 // addEntries adds the variables of a JSON or dotenv file. Names in a dotenv file are taken
 // as they stand; those of JSON keys are made like those of files.
-func (l *loader) addEntries(e Export, prefix string, in info, data []byte) {
+func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place int) {
 	subject := Subject{Path: e.Path}
 	if e.Format == FormatJSON && len(bytes.TrimSpace(data)) == 0 {
 		if !l.AllowEmpty {
@@ -300,7 +306,7 @@ func (l *loader) addEntries(e Export, prefix string, in info, data []byte) {
 			continue
 		}
 		e.Name = name
-		l.add(e, in, Subject{name, e.Path}, found.value)
+		l.add(e, in, Subject{name, e.Path}, []byte(found.value), place)
 	}
 }
 
@@ -313,11 +319,11 @@ func refused(s Subject) Problem {
 	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
 }
 
-// add takes a value, if it can be one.
-func (l *loader) add(e Export, in info, subject Subject, text string) {
+// add takes a value from a place, if it can be one.
+func (l *loader) add(e Export, in info, subject Subject, text []byte, place int) {
 	e.Real, e.Mode, e.UID, e.GID = in.real, in.mode, in.uid, in.gid
 	if l.sound(e.Name, subject, text) {
-		l.values = append(l.values, value{e, text})
+		l.settle(value{e, e.Name + "=" + string(text), place})
 	}
 }
 

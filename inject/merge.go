@@ -1,37 +1,46 @@
 package inject
 
-// rank settles which value of a name counts: of a reference and sources the reference, which
-// names one variable; of sources the later; of a template and sources the template. Two that name
-// the same variable are an error. The first direct values are the references'.
-func (l *loader) rank(direct int) {
-	winner := make(map[string]int, len(l.values))
-	for i := range l.values {
-		v := &l.values[i]
-		at, taken := winner[v.Name]
-		switch {
-		case !taken:
-			winner[v.Name] = i
-		case i < direct: // two references
-			if first := &l.values[at]; first.text != v.text {
-				l.fail(&DuplicateError{Subject{v.Name, first.Reference}, v.Reference})
-			}
-			v.Lost = l.values[at].Reference
-		case at < direct:
-			v.Lost = l.values[at].Reference
-		default:
-			l.values[at].Lost = v.Path
-			winner[v.Name] = i
-		}
+// settle takes a value and settles which of those of its name counts: of a reference and a
+// source the reference, which names one variable; of sources the later. Two of one place, and two
+// references that differ, are an error.
+func (l *loader) settle(v value) {
+	at, taken := l.byName[v.Name]
+	if !taken {
+		l.byName[v.Name] = len(l.values)
+		l.values = append(l.values, v)
+		return
 	}
+	switch other := &l.values[at]; {
+	case v.Source == SourceReference:
+		if other.text() != v.text() {
+			l.fail(&DuplicateError{Subject{v.Name, other.Reference}, v.Reference})
+		}
+		v.Lost = other.Reference
+	case other.Source == SourceReference:
+		v.Lost = other.Reference
+	case other.place == v.place:
+		l.fail(&DuplicateError{Subject{v.Name, other.Path}, v.Path})
+		v.Lost = other.Path
+	default:
+		other.Lost = v.Path
+		l.byName[v.Name] = len(l.values)
+	}
+	l.values = append(l.values, v)
+}
+
+// yieldToTemplates makes the values lose whose variable a template sets too. A template
+// and a reference both name one variable: an error.
+func (l *loader) yieldToTemplates() {
 	for _, t := range l.Templates {
-		i, taken := winner[t.Name]
+		i, taken := l.byName[t.Name]
 		if !taken {
 			continue
 		}
-		if i < direct {
-			l.fail(&DuplicateError{Subject{t.Name, l.values[i].Reference}, "a template (--set)"})
+		v := &l.values[i]
+		if v.Source == SourceReference {
+			l.fail(&DuplicateError{Subject{t.Name, v.Reference}, "a template (--set)"})
 		}
-		l.values[i].Lost = "--set " + t.Name
+		v.Lost = "--set " + t.Name
 	}
 }
 
@@ -48,7 +57,7 @@ func (l *loader) merge() {
 // stays or may not be there.
 func (l *loader) put(v *value) {
 	old, set := l.vars.lookup(v.Name)
-	if set && old == v.text {
+	if set && old == v.text() {
 		return
 	}
 	if set && old != "" {
@@ -61,7 +70,7 @@ func (l *loader) put(v *value) {
 			return
 		}
 	}
-	l.vars.set(v.Name, v.text)
+	l.vars.set(v.Name, v.entry)
 }
 
 func (l *loader) policy(source SourceKind) Conflict {

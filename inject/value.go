@@ -1,17 +1,18 @@
 package inject
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
 
 // sound checks that a value can be an environment variable.
-func (l *loader) sound(name string, subject Subject, text string) bool {
-	if text == "" && !l.AllowEmpty {
+func (l *loader) sound(name string, subject Subject, text []byte) bool {
+	if len(text) == 0 && !l.AllowEmpty {
 		l.fail(&EmptyError{subject})
 		return false
 	}
-	if strings.IndexByte(text, 0) >= 0 {
+	if bytes.IndexByte(text, 0) >= 0 {
 		l.fail(&NULError{subject, looksUTF16(text)})
 		return false
 	}
@@ -19,7 +20,7 @@ func (l *loader) sound(name string, subject Subject, text string) bool {
 		l.fail(&SizeError{subject, int64(size), int64(l.MaxString)})
 		return false
 	}
-	if strings.HasPrefix(text, "\xef\xbb\xbf") {
+	if bytes.HasPrefix(text, []byte(utf8BOM)) {
 		l.warn(subject, "the value begins with a UTF-8 byte order mark, which is passed on: save the file without one")
 	}
 	return true
@@ -27,8 +28,8 @@ func (l *loader) sound(name string, subject Subject, text string) bool {
 
 // looksUTF16 reports whether bytes with a NUL look like UTF-16 text: a byte order
 // mark, or Latin text, every second byte of which is NUL.
-func looksUTF16(data string) bool {
-	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {
+func looksUTF16(data []byte) bool {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return true
 	}
 	var nul [2]int
