@@ -15,6 +15,10 @@ TOOL     := go tool -modfile=tools.mod
 PLATFORMS := linux/amd64 linux/arm64 linux/arm/7 linux/riscv64 linux/s390x linux/ppc64le
 
 IMAGE    ?= secret-entrypoint
+# Where no registry is reached: make image BUILD_IMAGE=an-image-with-go
+BUILD_IMAGE ?= golang:1.26
+# The first client that can use BuildKit: one without its buildx plugin cannot.
+DOCKER   ?= $(firstword $(shell for d in $$(which -a docker); do DOCKER_BUILDKIT=1 $$d build --help >/dev/null 2>&1 && echo $$d; done) docker)
 FUZZTIME ?= 1m
 
 .PHONY: help
@@ -33,6 +37,7 @@ demo: build ## run a small backend behind it, on made-up secrets (needs Go only)
 .PHONY: test
 test: ## run the tests, with the race detector (needs gcc)
 	go test -race $$(go list ./... | grep -v /test/e2e)
+	go -C bench test -race ./...
 
 .PHONY: kubelet
 kubelet: ## test against the kubelet's own volume writer (builds for minutes the first time)
@@ -44,7 +49,7 @@ e2e: ## test in containers (needs a Docker Engine)
 
 .PHONY: image
 image: ## build the image, FROM scratch with one file
-	DOCKER_BUILDKIT=1 docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
+	DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BUILD_IMAGE=$(BUILD_IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
 
 .PHONY: bench
 bench: build ## measure it beside its neighbours, and write docs/benchmarks.md
@@ -55,7 +60,7 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 	@for package in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
 			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$package"; \
 		done; \
 	done
 
@@ -64,6 +69,7 @@ lint: ## check format, vet, staticcheck, workflows, shell scripts, and the build
 	@unformatted=$$($(TOOL) gofumpt -l .); \
 		if [ -n "$$unformatted" ]; then echo "not formatted (gofumpt -w): $$unformatted"; exit 1; fi
 	go vet ./...
+	go -C bench vet ./...
 	$(TOOL) staticcheck ./...
 	GOOS=darwin go vet ./inject ./demo
 	$(TOOL) actionlint

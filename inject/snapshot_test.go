@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -145,6 +146,34 @@ func TestWatchedPaths(t *testing.T) {
 			t.Errorf("%s is not watched: %v", want, r.Watch())
 		}
 	}
+}
+
+// What never stands still is not read half: after a while, that is said.
+func TestChangingAllTheTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 2_000 { // so that reading takes longer than the time between two changes
+		write(t, dir, fmt.Sprintf("key_%d", i), canary)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				os.WriteFile(filepath.Join(dir, "key_7"), []byte(fmt.Sprint(canary, i)), 0o600)
+			}
+		}
+	}()
+	e := problem[*ChangedError](t, Options{Sources: directory(dir)})
+	close(stop)
+	<-done
+	if !strings.HasPrefix(e.Path, dir) {
+		t.Errorf("it names %s", e.Path)
+	}
+	mustLoad(t, Options{Sources: directory(dir)})
 }
 
 func TestChangingFile(t *testing.T) {
