@@ -299,9 +299,12 @@ func (e *ChangedError) Error() string {
 func (e *ChangedError) Kind() string { return "changing" }
 
 // Printable returns a path or name for a message: as it is if it has only
-// printable characters, else quoted, so that a file's name can't forge a line of the log
+// printable characters and there are any, else quoted, so that a file's name can't forge a line of the log
 // or send an escape sequence to a terminal.
 func Printable(s string) string {
+	if s == "" {
+		return `""`
+	}
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return strconv.Quote(s)

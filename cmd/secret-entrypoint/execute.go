@@ -47,6 +47,9 @@ func execute(command, env []string, searchPath string) *commandError {
 // path, any other is searched for in the directories of searchPath, where an empty one
 // is the working directory.
 func lookPath(command, searchPath string) (string, *commandError) {
+	if command == "" {
+		return "", &commandError{"", "the command is empty: name a program after the options", exitNotFound}
+	}
 	if strings.Contains(command, "/") {
 		if err := executable(command); err != nil {
 			return "", commandProblem(command, command, err)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -94,7 +95,7 @@ func FuzzOptions(f *testing.F) {
 		// The names of options and variables are told; what they are set to is not.
 		named := slices.ContainsFunc(strings.Split(args+"\n"+environ, "\n"), func(word string) bool {
 			name, _, _ := strings.Cut(word, "=")
-			return name != canary && strings.Contains(name, canary)
+			return name != canary && strings.Contains(name+strconv.Quote(name), canary)
 		})
 		for _, m := range mistakes {
 			if strings.Contains(m, canary) && !named {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
 
 // install copies the running binary to path, a directory or a file name, so that an
@@ -17,6 +19,10 @@ func install(path string) (err error) {
 	}
 	if st, statErr := os.Stat(path); statErr == nil && st.IsDir() || strings.HasSuffix(path, "/") {
 		path = filepath.Join(path, "secret-entrypoint")
+	}
+	// A rename would put the program in the place of a device, a socket or a symlink as well.
+	if st, statErr := os.Lstat(path); statErr == nil && !st.Mode().IsRegular() {
+		return errors.New(inject.Printable(path) + " exists and is not a regular file: name another path, or its directory")
 	}
 	from, err := os.Open(self)
 	if err != nil {

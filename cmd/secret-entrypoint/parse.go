@@ -151,12 +151,15 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		values[name] = value
 		target, isTemplate := strings.CutPrefix(name, templatePrefix)
 		switch {
+		case name+"_" == templatePrefix:
+			p.mistake(name + ": name the variable to set: " + templatePrefix + "NAME=TEMPLATE")
 		case isTemplate:
 			p.templateVariable(name, target, value, overriding)
 		case !p.isVariable(name):
 			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, variablePrefix, p.variableNames()))
 		}
 	}
+	delete(values, variablePrefix+"SET")
 	for i := range p.table {
 		opt := &p.table[i]
 		value, set := values[opt.variable()]
