@@ -102,24 +102,28 @@ func Load(o Options) (*Result, error) {
 	if problems := o.check(); problems != nil {
 		return &Result{}, join(problems)
 	}
-	deadline := time.Time{}
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		l := newLoader(o)
+	var l *loader
+	moved, still := untilStill(func() (string, bool) {
+		l = newLoader(o)
 		l.load()
-		l.result.read = l.snap
-		moved, ok := l.snap.unchanged()
-		if ok {
-			return &l.result, join(l.problems)
-		}
-		now := time.Now()
-		if deadline.IsZero() {
-			deadline = now.Add(patience)
-		}
-		if now.After(deadline) {
-			return &l.result, join([]Problem{&ChangedError{Subject{Path: moved}}})
-		}
-		time.Sleep(pause)
+		return l.snap.unchanged()
+	})
+	if !still {
+		l.problems = []Problem{&ChangedError{Subject{Path: moved}}}
 	}
+	return &l.result, join(l.problems)
+}
+
+// untilStill makes attempts until nothing moved during one, with pauses that grow, but not
+// for longer than patience. What moved in the last is returned.
+func untilStill(attempt func() (moved string, still bool)) (moved string, still bool) {
+	moved, still = attempt()
+	began := time.Now()
+	for pause := 100 * time.Microsecond; !still && time.Since(began) < patience; pause = min(2*pause, 20*time.Millisecond) {
+		time.Sleep(pause)
+		moved, still = attempt()
+	}
+	return moved, still
 }
 
 func newLoader(o Options) *loader {
@@ -171,6 +175,7 @@ func (l *loader) load() {
 		l.result.Exports = append(l.result.Exports, l.values[i].Export)
 	}
 	l.result.Environment = Environment{l.vars}
+	l.result.read = l.snap
 	l.snap.buf = nil // it holds a value
 }
 

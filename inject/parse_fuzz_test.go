@@ -100,6 +100,7 @@ func judgeJSON(data []byte) (names []string, reason string) {
 		return nil, "half of a surrogate pair"
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // no number is out of range
 	depth, isKey := 0, false
 	for {
 		before := decoder.InputOffset()

@@ -27,7 +27,8 @@ type snapshot struct {
 	dead      []string          // paths at which resolving failed
 	vanished  string            // a path that was there and then was not
 	witnesses []witness
-	buf       []byte
+	buf       []byte // for contents
+	target    []byte // for symlinks
 }
 
 // A witness is a directory or file as it was when it was opened.
@@ -51,9 +52,10 @@ func identify(st *unix.Stat_t) identity {
 
 func newSnapshot() *snapshot {
 	return &snapshot{
-		links: make(map[string]string),
-		real:  make(map[string]string),
-		buf:   make([]byte, 8<<10),
+		links:  make(map[string]string),
+		real:   make(map[string]string),
+		buf:    make([]byte, 8<<10),
+		target: make([]byte, 256),
 	}
 }
 
@@ -126,24 +128,26 @@ func (s *snapshot) readlink(path string) (string, error) {
 	if target, ok := s.links[path]; ok {
 		return target, nil
 	}
-	target, err := readlink(path)
+	target, err := s.readAgain(path)
 	if err == nil {
 		s.links[path] = target
 	}
 	return target, err
 }
 
-func readlink(path string) (string, error) {
-	var buf [unix.PathMax]byte
+// readAgain reads a symlink as it is now.
+func (s *snapshot) readAgain(path string) (string, error) {
 	for {
-		n, err := unix.Readlink(path, buf[:])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
+		n, err := unix.Readlink(path, s.target)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
 			return "", err
+		case n < len(s.target):
+			return string(s.target[:n]), nil
+		default: // it may be cut off
+			s.target = make([]byte, 2*len(s.target))
 		}
-		return string(buf[:n]), nil
 	}
 }
 
@@ -154,7 +158,7 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 		return s.vanished, false
 	}
 	for path, target := range s.links {
-		if now, err := readlink(path); err != nil || now != target {
+		if now, err := s.readAgain(path); err != nil || now != target {
 			return path, false
 		}
 	}
