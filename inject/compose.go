@@ -29,7 +29,7 @@ type composer struct {
 
 func (c *composer) parse(i int, t Template) {
 	subject := Subject{Variable: t.Name}
-	if !looksLikeName(t.Name) {
+	if !IsName(t.Name) {
 		c.fail(&TemplateError{Subject: subject, What: "a variable's name has letters, digits and underscores, and does not begin with a digit"})
 		c.failed[t.Name] = true
 		return

@@ -105,7 +105,7 @@ func (p *dotenvParser) name() (name string, assigned bool) {
 	case p.endOfLine() || p.data[p.at] != '=':
 		p.fail(column, "expected NAME=value")
 		return "", false
-	case !looksLikeName(name):
+	case !IsName(name):
 		p.fail(column, "a variable's name has letters, digits and underscores, and does not begin with a digit")
 		name = ""
 	case spaced:

@@ -1,5 +1,11 @@
 package inject
 
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
 // An entry is one variable found inside a structured file, under the name it has there.
 type entry struct{ name, value string }
 
@@ -8,4 +14,67 @@ type entry struct{ name, value string }
 type syntaxProblem struct {
 	line, column int // from 1; the column counts bytes
 	what         string
+}
+
+// readDotenv reads the variables of a dotenv file.
+func (l *loader) readDotenv(s Source, place int) {
+	subject := Subject{Path: s.Path}
+	data, in, problem := l.readFile(subject, s.Path)
+	if problem != nil {
+		if !s.Optional || !Missing(problem) {
+			l.fail(problem)
+		}
+		return
+	}
+	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
+}
+
+// addEntries adds the variables of a JSON or dotenv file. Names in a dotenv file are taken
+// as they stand; those of JSON keys are made like those of files.
+func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place int) {
+	subject := Subject{Path: e.Path}
+	if e.Format == FormatJSON && len(bytes.TrimSpace(data)) == 0 {
+		if !l.AllowEmpty {
+			l.fail(&EmptyError{subject})
+		}
+		return
+	}
+	var entries []entry
+	var broken []syntaxProblem
+	if e.Format == FormatJSON {
+		var problem *syntaxProblem
+		if entries, problem = parseJSON(data); problem != nil {
+			broken = []syntaxProblem{*problem}
+		}
+	} else {
+		entries, broken = parseDotenv(data)
+	}
+	for _, b := range broken {
+		l.fail(&SyntaxError{Subject: subject, Format: e.Format, Line: b.line, Column: b.column, What: b.what})
+	}
+	for _, found := range entries {
+		name, wrong := prefix+found.name, ""
+		if e.Format == FormatJSON {
+			name, wrong = Name(prefix, found.name)
+		}
+		if wrong != "" {
+			l.fail(&NameError{Subject: subject, What: "a key's " + strings.TrimPrefix(wrong, "the "), Advice: "rename the key"})
+			continue
+		}
+		if !l.allowed(name) {
+			l.fail(refused(Subject{name, e.Path}))
+			continue
+		}
+		e.Name = name
+		l.add(e, in, Subject{name, e.Path}, []byte(found.value), place)
+	}
+}
+
+// allowed reports whether a variable may come from a file at all.
+func (l *loader) allowed(name string) bool {
+	return !Refused(name) || slices.Contains(l.Include, name)
+}
+
+func refused(s Subject) Problem {
+	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
 }

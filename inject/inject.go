@@ -9,6 +9,11 @@
 // meanwhile. No type of this package shows a value when it is printed.
 package inject
 
+import (
+	"path"
+	"strings"
+)
+
 // Options says what to load. Its zero value expands every `*_FILE` variable of an
 // empty environment, which is nothing.
 type Options struct {
@@ -116,4 +121,31 @@ const (
 // `${VAR|filter}` and `${VAR:-default}` stand for other variables and `$$` for a dollar.
 type Template struct {
 	Name, Text string
+}
+
+// check finds what is wrong with the options themselves.
+func (o Options) check() []Problem {
+	var problems []Problem
+	glob := func(option, pattern string) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			problems = append(problems, &PatternError{option, pattern, "malformed pattern: * stands for anything, ? for one character, [a-z] for one of a set"})
+		}
+	}
+	for _, p := range o.References {
+		if strings.Count(p, "*") != 1 {
+			problems = append(problems, &PatternError{"--ref", p, "needs exactly one *, which stands for the variable to set: *_FILE"})
+		} else if p == "*" {
+			problems = append(problems, &PatternError{"--ref", p, "matches every variable: give it a prefix or a suffix, as in *_FILE"})
+		}
+	}
+	for _, p := range o.Include {
+		glob("--include", p)
+	}
+	for _, p := range o.Exclude {
+		glob("--exclude", p)
+	}
+	for _, f := range o.Formats {
+		glob("--format", f.Glob)
+	}
+	return problems
 }

@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"bytes"
 	"errors"
 	"path"
 	"slices"
@@ -185,69 +184,6 @@ func (l *loader) warn(s Subject, text string) {
 	l.result.Warnings = append(l.result.Warnings, Warning{s, text})
 }
 
-// check finds what is wrong with the options themselves.
-func (o Options) check() []Problem {
-	var problems []Problem
-	glob := func(option, pattern string) {
-		if _, err := path.Match(pattern, ""); err != nil {
-			problems = append(problems, &PatternError{option, pattern, "malformed pattern: * stands for anything, ? for one character, [a-z] for one of a set"})
-		}
-	}
-	for _, p := range o.References {
-		if strings.Count(p, "*") != 1 {
-			problems = append(problems, &PatternError{"--ref", p, "needs exactly one *, which stands for the variable to set: *_FILE"})
-		} else if p == "*" {
-			problems = append(problems, &PatternError{"--ref", p, "matches every variable: give it a prefix or a suffix, as in *_FILE"})
-		}
-	}
-	for _, p := range o.Include {
-		glob("--include", p)
-	}
-	for _, p := range o.Exclude {
-		glob("--exclude", p)
-	}
-	for _, f := range o.Formats {
-		glob("--format", f.Glob)
-	}
-	return problems
-}
-
-// readReference reads the file that a variable points at.
-func (l *loader) readReference(r *Reference) {
-	subject := Subject{Variable: r.Variable, Path: r.path}
-	if !strings.HasPrefix(r.path, "/") {
-		// The value is not shown: it may be the secret itself.
-		l.fail(&ReferenceError{Subject{Variable: r.Variable}, "its value is not an absolute path", "set it to the path of the secret's file"})
-		return
-	}
-	data, in, problem := l.readFile(subject, r.path)
-	if problem != nil {
-		if e, ok := problem.(*FileError); ok {
-			if Missing(e) && !l.plausible(r.path) {
-				e.Hidden, e.Detail = true, ""
-			}
-		}
-		l.fail(problem)
-		return
-	}
-	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, newlines(data), 0)
-}
-
-// plausible reports whether a missing file's path can be shown: it is in a secret
-// directory, or at least the first directory on it exists. A password that begins with a
-// slash, put into X_FILE by mistake, is neither.
-func (l *loader) plausible(file string) bool {
-	if l.secretDir(path.Clean(file)) {
-		return true
-	}
-	top, rest, _ := strings.Cut(file[1:], "/")
-	if rest == "" {
-		return false
-	}
-	_, _, err := l.snap.resolve("/" + top)
-	return err == nil
-}
-
 // readFile reads a file by the path it is named by.
 func (l *loader) readFile(subject Subject, name string) ([]byte, info, Problem) {
 	realPath, at, err := l.snap.resolve(name)
@@ -259,69 +195,6 @@ func (l *loader) readFile(subject Subject, name string) ([]byte, info, Problem) 
 		return nil, info{}, fileError(subject, "", err)
 	}
 	return data, in, nil
-}
-
-// readDotenv reads the variables of a dotenv file.
-func (l *loader) readDotenv(s Source, place int) {
-	subject := Subject{Path: s.Path}
-	data, in, problem := l.readFile(subject, s.Path)
-	if problem != nil {
-		if !s.Optional || !Missing(problem) {
-			l.fail(problem)
-		}
-		return
-	}
-	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
-}
-
-// addEntries adds the variables of a JSON or dotenv file. Names in a dotenv file are taken
-// as they stand; those of JSON keys are made like those of files.
-func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place int) {
-	subject := Subject{Path: e.Path}
-	if e.Format == FormatJSON && len(bytes.TrimSpace(data)) == 0 {
-		if !l.AllowEmpty {
-			l.fail(&EmptyError{subject})
-		}
-		return
-	}
-	var entries []entry
-	var broken []syntaxProblem
-	if e.Format == FormatJSON {
-		var problem *syntaxProblem
-		if entries, problem = parseJSON(data); problem != nil {
-			broken = []syntaxProblem{*problem}
-		}
-	} else {
-		entries, broken = parseDotenv(data)
-	}
-	for _, b := range broken {
-		l.fail(&SyntaxError{Subject: subject, Format: e.Format, Line: b.line, Column: b.column, What: b.what})
-	}
-	for _, found := range entries {
-		name, wrong := prefix+found.name, ""
-		if e.Format == FormatJSON {
-			name, wrong = Name(prefix, found.name)
-		}
-		if wrong != "" {
-			l.fail(&NameError{Subject: subject, What: "a key's " + strings.TrimPrefix(wrong, "the "), Advice: "rename the key"})
-			continue
-		}
-		if !l.allowed(name) {
-			l.fail(refused(Subject{name, e.Path}))
-			continue
-		}
-		e.Name = name
-		l.add(e, in, Subject{name, e.Path}, []byte(found.value), place)
-	}
-}
-
-// allowed reports whether a variable may come from a file at all.
-func (l *loader) allowed(name string) bool {
-	return !Refused(name) || slices.Contains(l.Include, name)
-}
-
-func refused(s Subject) Problem {
-	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
 }
 
 // add takes a value from a place, if it can be one.

@@ -79,9 +79,9 @@ func Refused(name string) bool {
 	return false
 }
 
-// looksLikeName reports whether s can name a variable in a shell: a letter or
+// IsName reports whether s can name a variable in a shell: a letter or
 // underscore, then letters, digits and underscores.
-func looksLikeName(s string) bool {
+func IsName(s string) bool {
 	if s == "" || isDigit(s[0]) {
 		return false
 	}

@@ -57,7 +57,7 @@ func FuzzName(f *testing.F) {
 			t.Fatalf("Name(%q, %q) = %q, %q: want one of the two", prefix, file, name, wrong)
 		}
 		own := strings.TrimPrefix(name, prefix)
-		if name != "" && (!looksLikeName(own) || own != strings.ToUpper(own)) {
+		if name != "" && (!IsName(own) || own != strings.ToUpper(own)) {
 			t.Errorf("Name(%q, %q) = %q", prefix, file, name)
 		}
 	})

@@ -154,7 +154,7 @@ func FuzzDotenv(f *testing.F) {
 			}
 			seen := make(map[string]bool)
 			for _, e := range entries {
-				if !looksLikeName(e.name) || seen[e.name] {
+				if !IsName(e.name) || seen[e.name] {
 					t.Errorf("%q: the name %q", text, e.name)
 				}
 				seen[e.name] = true
@@ -201,7 +201,7 @@ func FuzzTemplate(f *testing.F) {
 			}
 			uses := parsed.variables()
 			for _, name := range uses {
-				if !looksLikeName(name) || !strings.Contains(text, "${"+name) {
+				if !IsName(name) || !strings.Contains(text, "${"+name) {
 					t.Errorf("%q uses %q", text, name)
 				}
 			}

@@ -59,7 +59,7 @@ func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 	var filters string
 	var more bool
 	p.variable, filters, more = strings.Cut(s, "|")
-	if !looksLikeName(p.variable) {
+	if !IsName(p.variable) {
 		problems = append(problems, syntaxProblem{1, column, "not the name of a variable: ${NAME}, ${NAME|filter} or ${NAME:-default}, with a name of letters, digits and underscores"})
 	}
 	column += len(p.variable) + 1

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
@@ -46,13 +47,24 @@ func (l *logger) problem(p inject.Problem) {
 	l.line(levelError, p.Error(), []string{"kind", p.Kind(), "variable", about.Variable})
 }
 
+// oneLine keeps what a message quotes, such as the name of a variable, from looking like a
+// message of its own or from reaching a terminal as an escape sequence.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 // line writes one line; fields are names and values by turns, for JSON only.
 func (l *logger) line(at level, text string, fields []string) {
 	if at < l.level {
 		return
 	}
 	if !l.json {
-		io.WriteString(l.out, "secret-entrypoint: "+levelNames[at]+": "+text+"\n")
+		io.WriteString(l.out, "secret-entrypoint: "+levelNames[at]+": "+oneLine(text)+"\n")
 		return
 	}
 	var o jsonObject

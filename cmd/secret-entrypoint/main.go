@@ -109,7 +109,7 @@ func origin(e inject.Export) string {
 		from = e.Reference + "=" + from
 	}
 	if e.Lost != "" {
-		from += ", not used: " + e.Lost + " wins"
+		from += ", not used: " + inject.Printable(e.Lost) + " wins"
 	}
 	return from
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +75,7 @@ func (o *options) addDir(v string) error {
 		return nil
 	}
 	prefix, dir, ok := strings.Cut(v, "=")
-	if !ok || !isName(prefix) {
+	if !ok || !inject.IsName(prefix) {
 		prefix, dir = "", v
 	}
 	if dir == "" {
@@ -101,7 +100,7 @@ func (o *options) addFormats(v string) error {
 		r := inject.FormatRule{Glob: rule[:at]}
 		format, prefix, given := strings.Cut(rule[at+1:], ":")
 		if given {
-			if prefix != "" && !isName(prefix) {
+			if prefix != "" && !inject.IsName(prefix) {
 				return errors.New("the prefix must be letters, digits and underscores, as in json:POSTGRES_")
 			}
 			r.Prefix = &prefix
@@ -137,7 +136,7 @@ func (o *options) setOnConflict(v string) error {
 
 func (o *options) addTemplate(v string) error {
 	name, text, ok := strings.Cut(v, "=")
-	if !ok || !isName(name) {
+	if !ok || !inject.IsName(name) {
 		return errors.New("needs NAME=TEMPLATE, for example 'DATABASE_URL=postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app'")
 	}
 	o.templates = append(o.templates, inject.Template{Name: name, Text: text})
@@ -187,10 +186,4 @@ func nonEmpty(v string) error {
 		return errors.New("must not be empty")
 	}
 	return nil
-}
-
-func isName(s string) bool {
-	return s != "" && (s[0] < '0' || s[0] > '9') && !slices.ContainsFunc([]byte(s), func(c byte) bool {
-		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
-	})
 }

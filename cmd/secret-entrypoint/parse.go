@@ -155,6 +155,7 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 			p.mistake(name + ": name the variable to set: " + templatePrefix + "NAME=TEMPLATE")
 		case isTemplate:
 			p.templateVariable(name, target, value, overriding)
+		case ofService(name):
 		case !p.isVariable(name):
 			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, variablePrefix, p.variableNames()))
 		}
@@ -165,15 +166,26 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		value, set := values[opt.variable()]
 		// Compose's ${X:-} makes empty variables: they mean nothing, but for --dir, where
 		// empty is a value of its own.
-		if !set || p.given[opt.name] || value == "" && opt.name != "dir" {
+		if !set || value == "" && opt.name != "dir" {
 			continue
 		}
+		to := &p.options
+		if p.given[opt.name] {
+			to = new(options) // overridden, but a mistake all the same
+		}
 		for _, v := range opt.split(value) {
-			if err := opt.set(&p.options, v); err != nil {
+			if err := opt.set(to, v); err != nil {
 				p.mistake(opt.variable() + ": " + err.Error())
 			}
 		}
 	}
+}
+
+// ofService reports whether a variable is one that Kubernetes sets in every pod for a Service, here
+// one called secret-entrypoint (accessing services, in its documentation).
+func ofService(name string) bool {
+	rest := strings.TrimPrefix(name, variablePrefix)
+	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_")
 }
 
 func (p *parser) templateVariable(variable, name, text string, overriding []inject.Template) {

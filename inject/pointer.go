@@ -1,0 +1,42 @@
+package inject
+
+import (
+	"path"
+	"strings"
+)
+
+// readReference reads the file that a variable points at.
+func (l *loader) readReference(r *Reference) {
+	subject := Subject{Variable: r.Variable, Path: r.path}
+	if !strings.HasPrefix(r.path, "/") {
+		// The value is not shown: it may be the secret itself.
+		l.fail(&ReferenceError{Subject{Variable: r.Variable}, "its value is not an absolute path", "set it to the path of the secret's file"})
+		return
+	}
+	data, in, problem := l.readFile(subject, r.path)
+	if problem != nil {
+		if e, ok := problem.(*FileError); ok {
+			if Missing(e) && !l.plausible(r.path) {
+				e.Hidden, e.Detail = true, ""
+			}
+		}
+		l.fail(problem)
+		return
+	}
+	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, newlines(data), 0)
+}
+
+// plausible reports whether a missing file's path can be shown: it is in a secret
+// directory, or at least the first directory on it exists. A password that begins with a
+// slash, put into X_FILE by mistake, is neither.
+func (l *loader) plausible(file string) bool {
+	if l.secretDir(path.Clean(file)) {
+		return true
+	}
+	top, rest, _ := strings.Cut(file[1:], "/")
+	if rest == "" {
+		return false
+	}
+	_, _, err := l.snap.resolve("/" + top)
+	return err == nil
+}
