@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"slices"
@@ -106,4 +107,23 @@ func FuzzOptions(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A message is one line, whatever is quoted in it, in both formats.
+func TestLogLines(t *testing.T) {
+	const hostile = "A\nsecret-entrypoint: error: forged\x1b[2J\x7f \"é\" \xff"
+	for _, format := range []bool{false, true} {
+		var out strings.Builder
+		log := &logger{out: &out, json: format}
+		log.error(hostile)
+		log.debug(hostile)
+		if n := strings.Count(out.String(), "\n"); n != 2 || strings.ContainsAny(out.String(), "\x1b\x7f") && !format {
+			t.Errorf("json %v: %d lines: %q", format, n, out.String())
+		}
+		for _, line := range strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n") {
+			if format && !json.Valid([]byte(line)) {
+				t.Errorf("not JSON: %s", line)
+			}
+		}
+	}
 }
