@@ -73,7 +73,7 @@ type FileError struct {
 	Err    error  // the system's, or one of ErrDirectory, ErrNotRegular, ErrNotDirectory
 	Detail string // what was seen: "file is 0400 root, running as 1000"
 	Advice string
-	Hidden bool // Path is not shown: nothing on it exists, so it may be a value in the wrong place
+	Hidden bool // Path is left out: nothing on it exists, so it may be a value in the wrong place
 }
 
 // What a [FileError] wraps where the system has no error of its own.

@@ -128,11 +128,15 @@ func TestLoadTwiceIsEqual(t *testing.T) {
 func TestPrintingShowsNoValue(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "secret", canary)
-	r := mustLoad(t, Options{Environ: []string{"OTHER=" + canary}, Sources: directory(dir)})
+	o := Options{Environ: []string{"OTHER=" + canary, "A_KEY_FILE=" + canary, "B_KEY_FILE=./" + canary}, Sources: directory(dir)}
+	r := mustLoad(t, o)
+	o.Environ = append(o.Environ, "C_KEY_FILE=/"+canary)
+	failed, err := Load(o)
 	type wrapped struct{ inner *Result }
 	for _, text := range []string{
 		fmt.Sprint(r.Environment), fmt.Sprintf("%v %+v %#v %s %q %x", r.Environment, r.Environment, r.Environment, r.Environment, r.Environment, r.Environment),
-		fmt.Sprintf("%+v", r), fmt.Sprintf("%#v", *r), fmt.Sprintf("%+v", wrapped{r}), fmt.Sprintf("%#v", struct{ e Environment }{r.Environment}),
+		fmt.Sprintf("%+v", r), fmt.Sprintf("%+v %#v", failed, *failed), fmt.Sprintf("%+v %#v", err, Problems(err)[0]), fmt.Sprint(failed.Warnings, failed.Watch()),
+		fmt.Sprintf("%#v", *r), fmt.Sprintf("%+v", wrapped{r}), fmt.Sprintf("%#v", struct{ e Environment }{r.Environment}),
 	} {
 		if strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
 			t.Errorf("a value is printed: %s", text)

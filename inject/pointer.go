@@ -7,23 +7,24 @@ import (
 
 // readReference reads the file that a variable points at.
 func (l *loader) readReference(r *Reference) {
-	subject := Subject{Variable: r.Variable, Path: r.path}
-	if !strings.HasPrefix(r.path, "/") {
+	file, _ := l.vars.lookup(r.Variable)
+	subject := Subject{Variable: r.Variable, Path: file}
+	if !strings.HasPrefix(file, "/") {
 		// The value is not shown: it may be the secret itself.
 		l.fail(&ReferenceError{Subject{Variable: r.Variable}, "its value is not an absolute path", "set it to the path of the secret's file"})
 		return
 	}
-	data, in, problem := l.readFile(subject, r.path)
+	data, in, problem := l.readFile(subject, file)
 	if problem != nil {
 		if e, ok := problem.(*FileError); ok {
-			if Missing(e) && !l.plausible(r.path) {
-				e.Hidden, e.Detail = true, ""
+			if Missing(e) && !l.plausible(file) {
+				e.Hidden, e.Path, e.Detail = true, "", ""
 			}
 		}
 		l.fail(problem)
 		return
 	}
-	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: r.path}, in, subject, newlines(data), 0)
+	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: file}, in, subject, newlines(data), 0)
 }
 
 // plausible reports whether a missing file's path can be shown: it is in a secret

@@ -27,8 +27,6 @@ type Reference struct {
 	Rule     Rule
 	Read     bool
 	Reason   string // in words, for people
-
-	path string
 }
 
 // references decides about every variable of the environment, in its order.
@@ -44,8 +42,8 @@ func (l *loader) references(environ []string) []Reference {
 			l.slip(name, value)
 			continue
 		}
-		r := Reference{Variable: name, Target: target, path: value}
-		l.decide(&r, strings.Contains(pattern, "__"))
+		r := Reference{Variable: name, Target: target}
+		l.decide(&r, value, strings.Contains(pattern, "__"))
 		found = append(found, r)
 	}
 	return found
@@ -65,7 +63,7 @@ func (l *loader) target(name string) (target, pattern string, ok bool) {
 
 // decide fills in the rule. A pattern with a double underscore is nobody's name by accident,
 // so the two rules that guard against that do not apply to it.
-func (l *loader) decide(r *Reference, unmistakable bool) {
+func (l *loader) decide(r *Reference, value string, unmistakable bool) {
 	set := func(rule Rule, read bool, reason string) { r.Rule, r.Read, r.Reason = rule, read, reason }
 	if named(l.Exclude, r) {
 		set(RuleExcluded, false, "excluded")
@@ -85,14 +83,14 @@ func (l *loader) decide(r *Reference, unmistakable bool) {
 			return
 		}
 	}
-	if !strings.HasPrefix(r.path, "/") {
+	if !strings.HasPrefix(value, "/") {
 		set(RuleNotAbsolute, false, "not an absolute path")
-		if strings.Contains(r.path, "/") && looksSecret(r.Target) {
+		if strings.Contains(value, "/") && looksSecret(r.Target) {
 			l.warn(Subject{Variable: r.Variable}, "left alone: its value is not an absolute path; to have it read, make it one")
 		}
 		return
 	}
-	file := path.Clean(r.path)
+	file := path.Clean(value)
 	if identityTree(file) {
 		set(RuleSecretDir, false, "a service account's or workload identity's file, which its program reads again when it rotates")
 		return

@@ -104,7 +104,7 @@ func (r *checkReport) exports(result *inject.Result, problems []inject.Problem) 
 		row := checkRow{variable: about.Variable, from: about.Path, note: "PROBLEM: " + p.Kind()}
 		if ref, ok := rules[about.Variable]; ok {
 			row.variable, row.from = ref.Target, ref.Variable
-			if e, file := p.(*inject.FileError); about.Path != "" && (!file || !e.Hidden) {
+			if about.Path != "" {
 				row.from += "=" + about.Path
 			}
 		}
