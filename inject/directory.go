@@ -103,6 +103,9 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 	if format == FormatRaw {
 		e.Name, wrong = Name(prefix, f.name)
 	}
+	if e.Name != "" && l.excluded(e.Name) {
+		return
+	}
 	subject := Subject{e.Name, e.Path}
 
 	if f.kind != kindRegular {

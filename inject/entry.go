@@ -61,6 +61,9 @@ func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place
 			l.fail(&NameError{Subject: subject, What: "a key's " + strings.TrimPrefix(wrong, "the "), Advice: "rename the key"})
 			continue
 		}
+		if l.excluded(name) {
+			continue
+		}
 		if !l.allowed(name) {
 			l.fail(refused(Subject{name, e.Path}))
 			continue
@@ -68,6 +71,11 @@ func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place
 		e.Name = name
 		l.add(e, in, Subject{name, e.Path}, []byte(found.value), place)
 	}
+}
+
+// excluded reports whether a variable is not to be taken from a file.
+func (l *loader) excluded(name string) bool {
+	return slices.ContainsFunc(l.Exclude, func(p string) bool { return matches(p, name) })
 }
 
 // allowed reports whether a variable may come from a file at all.

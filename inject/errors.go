@@ -139,7 +139,7 @@ func (e *NULError) Error() string {
 	if e.UTF16 {
 		return advised(e.String()+": the value has NUL bytes and looks like UTF-16", "save the file as UTF-8 (on Windows: without BOM)")
 	}
-	return advised(e.String()+": the value has a NUL byte, which an environment variable cannot hold", "encode it, for example as base64")
+	return advised(e.String()+": the value has a NUL byte, which an environment variable cannot hold", "encode it, for example as base64, or leave it out with --exclude "+e.Variable)
 }
 
 // Kind is "NUL byte".
@@ -154,7 +154,7 @@ type SizeError struct {
 
 func (e *SizeError) Error() string {
 	return advised(fmt.Sprintf("%s: %d bytes, and the limit is %d", e.Subject, e.Size, e.Limit),
-		"let the program read the file itself: see --exclude, and --dir for which directories are exported")
+		"let the program read the file itself, and leave it out with --exclude")
 }
 
 // Kind is "too large".

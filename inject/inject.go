@@ -31,7 +31,8 @@ type Options struct {
 	References []string
 
 	// Include and Exclude are patterns ([path.Match]) of reference variables, or of
-	// the variables they would set, that are always or never read. A name in Include
+	// the variables they would set, that are always or never read. A variable that Exclude
+	// matches is not taken from a directory, a dotenv file or JSON either. A name in Include
 	// without a wildcard also allows a variable of that name to come from a directory,
 	// a dotenv file or JSON although it is one that changes how programs run ([Refused]).
 	Include, Exclude []string
