@@ -10,96 +10,111 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
-// counts are the numbers of secrets, with the rounds for each.
-var counts = []struct{ secrets, rounds int }{{0, 300}, {3, 200}, {25, 300}, {200, 100}, {1_000, 50}, {10_000, 20}}
+// counts are the numbers of secrets, with the part of the rounds that each gets.
+var counts = []struct{ secrets, part int }{{0, 1}, {3, 1}, {25, 1}, {200, 1}, {1_000, 1}, {10_000, 5}}
+
+// settings are the command line.
+type settings struct {
+	shim, out, only string
+	rounds          int
+	install         bool
+	seed            uint64
+}
 
 func main() {
-	var (
-		shim    = flag.String("bin", "../bin/secret-entrypoint", "the `file` to measure")
-		out     = flag.String("out", "", "write the report to this `file` (default: print it only)")
-		install = flag.Bool("install", false, "install what is missing, as root from Debian, and Go modules")
-		quick   = flag.Bool("quick", false, "a tenth of the rounds")
-		only    = flag.String("only", "", "measure only contenders that match this `regexp`, beside the baseline")
-		seed    = flag.Uint64("seed", 1, "of the order within rounds and of the intervals")
-	)
+	var s settings
+	flag.StringVar(&s.shim, "bin", "../bin/secret-entrypoint", "the `file` to measure")
+	flag.StringVar(&s.out, "out", "", "write the report to this `file` (default: print it)")
+	flag.StringVar(&s.only, "only", "", "measure only contenders that match this `regexp`, beside the baseline")
+	flag.IntVar(&s.rounds, "rounds", 200, "how often each contender is run with each `number` of secrets; with 10,000 a fifth of that")
+	flag.BoolVar(&s.install, "install", false, "get what is missing: as root from Debian, and as Go modules")
+	flag.Uint64Var(&s.seed, "seed", 1, "of the order within rounds and of the intervals")
+	quick := flag.Bool("quick", false, "a tenth of the rounds")
 	flag.Parse()
-	if err := bench(*shim, *out, *install, *quick, *only, *seed); err != nil {
+	if *quick {
+		s.rounds /= 10
+	}
+	if err := bench(s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(shim, out string, installing, quick bool, only string, seed uint64) error {
-	shim, err := filepath.Abs(shim)
+func bench(s settings) error {
+	only, err := regexp.Compile(s.only)
+	if err != nil {
+		return err
+	}
+	shim, err := filepath.Abs(s.shim)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(shim); err != nil {
 		return fmt.Errorf("%w: make build makes it", err)
 	}
-	dir, err := os.MkdirTemp("", "bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return err
 	}
-	modules := filepath.Join(cache, "secret-entrypoint-bench")
-	if installing {
-		install(modules)
+	built := filepath.Join(cache, "secret-entrypoint-bench")
+	if s.install {
+		install(built)
 	}
-	bare := filepath.Join(dir, "bare")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", bare, "./baseline")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("baseline: %w\n%s", err, text)
+	bare, err := buildBaseline(built)
+	if err != nil {
+		return err
 	}
+	files, err := newPit()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(files.dir)
 
-	p := pit{dir}
-	contenders, missing := p.contenders(shim, bare, modules)
-	if only != "" {
-		wanted, err := regexp.Compile(only)
-		if err != nil {
-			return err
-		}
+	contenders := files.contenders(shim, bare, built)
+	if s.only != "" {
 		kept := contenders[:0]
 		for _, c := range contenders {
-			if c.name == baseline || wanted.MatchString(c.name) {
+			if c.name == baseline || only.MatchString(c.name) {
 				kept = append(kept, c)
 			}
 		}
 		contenders = kept
 	}
-	r := report{missing: missing, contenders: contenders, seed: seed, shim: shim}
-	rng := rand.New(rand.NewPCG(seed, 0))
+	r := report{contenders: contenders, seed: s.seed, shim: shim, files: fileSystem(files.dir), command: strings.Join(os.Args[1:], " ")}
+	rng := rand.New(rand.NewPCG(s.seed, 0))
 	for _, c := range counts {
-		if quick {
-			c.rounds = max(5, c.rounds/10)
-		}
-		if err := p.fill(c.secrets); err != nil {
+		if err := files.fill(c.secrets); err != nil {
 			return err
 		}
-		var able []contender
-		for _, each := range contenders {
-			if c.secrets == 0 || each.most >= c.secrets {
-				able = append(able, each)
-			}
+		able := entrants(contenders, c.secrets)
+		rounds := max(5, s.rounds/c.part)
+		fmt.Fprintf(os.Stderr, "%d secrets: %d contenders, %d rounds\n", c.secrets, len(able), rounds)
+		results, failures := pair(able, c.secrets, rounds, rng)
+		if err := failures[baseline]; err != nil {
+			return fmt.Errorf("%s with %d secrets: %w", baseline, c.secrets, err)
 		}
-		fmt.Fprintf(os.Stderr, "%d secrets: %d contenders, %d rounds\n", c.secrets, len(able), c.rounds)
-		r.add(c.secrets, c.rounds, able, pair(able, c.secrets, c.rounds, rng), rng)
+		r.add(c.secrets, rounds, able, results, failures, rng)
 	}
 	r.memory()
-	text := r.markdown()
-	fmt.Print(text)
-	if out == "" {
+	if s.out == "" {
+		fmt.Print(r.markdown())
 		return nil
 	}
-	return os.WriteFile(out, []byte(text), 0o644)
+	return os.WriteFile(s.out, []byte(r.markdown()), 0o644)
+}
+
+// entrants are the contenders that take part with n secrets.
+func entrants(contenders []contender, n int) []contender {
+	var able []contender
+	for _, c := range contenders {
+		if n <= c.most {
+			able = append(able, c)
+		}
+	}
+	return able
 }

@@ -12,23 +12,71 @@ import (
 	"time"
 )
 
-// A start is one run of a program up to the end of the command behind it.
-type start struct {
-	wall, cpu float64 // milliseconds
+var errMissing = errors.New("not installed")
+
+// cost is of one run of a program up to the end of the command behind it, in milliseconds.
+type cost struct{ wall, cpu float64 }
+
+// pair runs all contenders once in each round, in an order of its own, so that whatever the
+// machine does meanwhile happens to all of them. Each has to show first that the secrets arrive.
+// The costs of a contender that fails are not among the results.
+func pair(contenders []contender, n, rounds int, rng *rand.Rand) (results map[string][]cost, failures map[string]error) {
+	results, failures = make(map[string][]cost), make(map[string]error)
+	for _, c := range contenders {
+		if err := c.verify(n); err != nil {
+			failures[c.name] = err
+		}
+	}
+	for range rounds {
+		for _, i := range rng.Perm(len(contenders)) {
+			c := contenders[i]
+			if failures[c.name] != nil {
+				continue
+			}
+			spent, err := run(c.start(c.path, n, truth))
+			if err != nil {
+				failures[c.name] = err
+				delete(results, c.name)
+				continue
+			}
+			results[c.name] = append(results[c.name], spent)
+		}
+	}
+	return results, failures
+}
+
+// verify runs env(1) behind a contender and looks for the n secrets in what it prints. That
+// also fills the kernel's caches.
+func (c contender) verify(n int) error {
+	if c.path == "" {
+		return errMissing
+	}
+	env, err := exec.LookPath("env")
+	if err != nil {
+		return err
+	}
+	args, environ := c.start(c.path, n, env)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = environ
+	printed, err := cmd.Output()
+	if err != nil {
+		return err
+	}
+	return delivered(string(printed), n)
 }
 
 // run starts a program and waits for it. The environment is exactly env.
-func run(path string, args, env []string) (start, error) {
+func run(args, env []string) (cost, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return start{}, err
+		return cost{}, err
 	}
 	defer null.Close()
 	fd := null.Fd()
 	began := time.Now()
-	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Env: env, Files: []uintptr{fd, fd, fd}})
+	pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{Env: env, Files: []uintptr{fd, fd, fd}})
 	if err != nil {
-		return start{}, err
+		return cost{}, err
 	}
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
@@ -39,52 +87,25 @@ func run(path string, args, env []string) (start, error) {
 	}
 	wall := time.Since(began)
 	if err != nil {
-		return start{}, err
+		return cost{}, err
 	}
 	if status != 0 {
-		return start{}, fmt.Errorf("status %d, signal %d", status.ExitStatus(), status.Signal())
+		return cost{}, fmt.Errorf("status %d, signal %d", status.ExitStatus(), status.Signal())
 	}
 	cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	return start{ms(wall), ms(cpu)}, nil
+	return cost{ms(wall), ms(cpu)}, nil
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pair runs all contenders once in each round, in an order of its own, so that whatever the
-// machine does meanwhile happens to all of them.
-func pair(contenders []contender, n, rounds int, rng *rand.Rand) map[string][]start {
-	results := make(map[string][]start)
-	failed := make(map[string]bool)
-	for round := range rounds + 1 {
-		for _, i := range rng.Perm(len(contenders)) {
-			c := contenders[i]
-			if failed[c.name] {
-				continue
-			}
-			args, env := c.command(n)
-			s, err := run(args[0], args, env)
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s with %d secrets: %v: left out\n", c.name, n, err)
-				failed[c.name] = true
-				delete(results, c.name)
-				continue
-			}
-			if round > 0 { // the first fills caches
-				results[c.name] = append(results[c.name], s)
-			}
-		}
-	}
-	return results
-}
-
 // peak returns the most memory, in KiB, that a program or the command behind it had resident. It is
 // measured by time(1), because what a process had before its exec counts, and we are large.
 func peak(c contender, n int) (int, error) {
-	args, env := c.command(n)
 	timer, err := exec.LookPath("time")
 	if err != nil {
 		return 0, errors.New("time(1) is not installed")
 	}
+	args, env := c.start(c.path, n, truth)
 	most := 0
 	for range 5 {
 		cmd := exec.Command(timer, append([]string{"-f", "%M"}, args...)...)

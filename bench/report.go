@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -12,12 +11,12 @@ import (
 
 // report collects what was measured and writes it as Markdown.
 type report struct {
-	shim       string
-	seed       uint64
-	contenders []contender
-	missing    []string
-	tables     []table
-	peaks      map[string][2]int // KiB with 25 and with 1,000 secrets
+	shim, command string
+	seed          uint64
+	files         string // the file system of the secrets
+	contenders    []contender
+	tables        []table
+	peaks         map[string][2]int // KiB with 25 secrets and with 1,000
 }
 
 // A table is one number of secrets.
@@ -28,40 +27,41 @@ type table struct {
 
 type row struct {
 	name            string
+	failure         error
 	wall, cpu       float64 // medians, ms
 	ratio, low, top float64 // of wall to the baseline's, with its interval
 }
 
-func (r *report) add(secrets, rounds int, contenders []contender, results map[string][]start, rng *rand.Rand) {
+func (r *report) add(secrets, rounds int, contenders []contender, results map[string][]cost, failures map[string]error, rng *rand.Rand) {
 	t := table{secrets: secrets, rounds: rounds}
-	wall := func(name string) []float64 {
-		var values []float64
-		for _, s := range results[name] {
-			values = append(values, s.wall)
-		}
-		return values
-	}
+	base, _ := columns(results[baseline])
 	for _, c := range contenders {
-		if len(results[c.name]) == 0 {
-			continue
+		one := row{name: c.name, failure: failures[c.name]}
+		if one.failure == nil {
+			wall, cpu := columns(results[c.name])
+			ratio := ratios(wall, base)
+			one.wall, one.cpu, one.ratio = median(wall), median(cpu), median(ratio)
+			one.low, one.top = interval(ratio, rng)
 		}
-		var cpu []float64
-		for _, s := range results[c.name] {
-			cpu = append(cpu, s.cpu)
-		}
-		ratio := ratios(wall(c.name), wall(baseline))
-		one := row{name: c.name, cpu: median(cpu)}
-		one.low, one.top = interval(ratio, rng)
-		one.ratio, one.wall = median(ratio), median(wall(c.name))
 		t.rows = append(t.rows, one)
 	}
 	r.tables = append(r.tables, t)
+}
+
+func columns(costs []cost) (wall, cpu []float64) {
+	for _, c := range costs {
+		wall, cpu = append(wall, c.wall), append(cpu, c.cpu)
+	}
+	return wall, cpu
 }
 
 // memory measures the peak of every contender.
 func (r *report) memory() {
 	r.peaks = make(map[string][2]int)
 	for _, c := range r.contenders {
+		if c.path == "" {
+			continue
+		}
 		few, err := peak(c, min(25, c.most))
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "peak memory of %s: %v\n", c.name, err)
@@ -84,47 +84,31 @@ func (r *report) find(secrets int, name string) row {
 			}
 		}
 	}
-	return row{}
+	return row{failure: errMissing}
 }
 
 func (r *report) markdown() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("# Benchmarks\n")
-	say("Written by `make bench` on %s; run it on your machine. Compare ratios, not milliseconds: in each round every program ran", time.Now().Format("2 January 2006"))
-	say("once, in a random order (seed %d), so that noise hits all of them, and a ratio is the median of the rounds' own ratios, with the", r.seed)
-	say("95 %% interval of that median (bootstrap). Time is from `fork` to the end of the `%s` behind the program.\n", truth)
+	say("Written by `make bench` (`go -C bench run . %s`) on %s; run it on your machine.", r.command, time.Now().Format("2 January 2006"))
+	say("Compare ratios, not milliseconds: in each round every program ran once, in a random order (seed %d), so that noise hits all", r.seed)
+	say("of them, and a ratio is the median of the rounds' own ratios, with the 95 %% interval of that median (bootstrap). Time is from")
+	say("`fork` to the end of the `%s` behind the program. Each program had to deliver the secrets to `env` first.\n", truth)
 	say("| machine | |\n| --- | --- |")
 	say("| processor | %s, %d cores |", cpuModel(), runtime.NumCPU())
-	say("| system | %s |", output("uname", "-sr"))
+	say("| system | %s, secrets on %s |", output("uname", "-sr"), r.files)
 	say("| built with | %s |", runtime.Version())
 	say("| measured | %s |\n", output(r.shim, "--version"))
 	r.budgets(say)
 	for _, t := range r.tables {
-		say("## Start-up with %d secrets\n", t.secrets)
-		say("%d rounds. %s: a Go program that reads the files with package `os` and execs.\n", t.rounds, baseline)
-		say("| program | median, ms | CPU, ms | × bare Go |\n| --- | ---: | ---: | ---: |")
-		for _, one := range t.rows {
-			say("| %s | %.2f | %.2f | %.2f (%.2f to %.2f) |", one.name, one.wall, one.cpu, one.ratio, one.low, one.top)
-		}
-		say("")
+		t.write(say)
 	}
-	say("## Size, and peak memory\n")
-	say("Resident memory of the program or the command behind it, whichever was larger, by time(1).\n")
-	say("| program | binary, bytes | peak with 25 secrets, KiB | with 1,000 |\n| --- | ---: | ---: | ---: |")
-	for _, c := range r.contenders {
-		size := "-"
-		if st, err := os.Stat(c.path); err == nil {
-			size = fmt.Sprint(st.Size())
-		}
-		say("| %s | %s | %s | %s |", c.name, size, kib(r.peaks[c.name][0]), kib(r.peaks[c.name][1]))
-	}
-	if r.missing != nil {
-		say("\nNot to be had where this was measured: %s.", strings.Join(r.missing, ", "))
-	}
+	r.sizes(say)
 	say("\n## How each was run\n")
-	say("- Secrets are files of 33 bytes. %s and the envdir family read a directory; the other row of ours, the shells and secret-init get a variable for each file.", ours)
-	say("- The shell loops are written in the manner of the official images' `file_env`: one `case` of it for each `X_FILE` variable.")
+	say("- %s: a Go program that reads the files of a directory with package `os` and execs, built with the same flags.", baseline)
+	say("- Secrets are files of 33 bytes. %s, %s and the envdir family read a directory; the other row of ours, the shells and secret-init get a variable for each file.", baseline, ours)
+	say("- The shell scripts are in the manner of the official images' `file_env`, called once for each variable.")
 	say("- tini, catatonit, dumb-init and gosu read no secrets: they show what starting anything in between costs.")
 	say("- envconsul without a server and chamber with its null backend show what they cost before they fetch anything.")
 	return b.String()
@@ -136,39 +120,62 @@ func (r *report) budgets(say func(string, ...any)) {
 	if st, err := os.Stat(r.shim); err == nil {
 		say("| binary, stripped, static | at most 3.0 MB, aim 2.5 | %.2f MB |", float64(st.Size())/1e6)
 	}
-	ratio := func(n int) string {
-		one := r.find(n, ours)
-		return fmt.Sprintf("%.2f (%.2f to %.2f)", one.ratio, one.low, one.top)
-	}
-	say("| start-up with 25 secrets | at most 1.15 × bare Go | %s |", ratio(25))
-	say("| with 200 | faster than bare Go | %s |", ratio(200))
-	say("| with 1,000 | faster than bare Go | %s |", ratio(1_000))
-	nothing := r.find(0, ours).wall
-	say("| linear to 10,000 | the time over that of no secrets grows no faster than their number | %.1f ms for 1,000, %.1f for 10,000 |\n",
-		r.find(1_000, ours).wall-nothing, r.find(10_000, ours).wall-nothing)
+	say("| start-up with 25 secrets | at most 1.15 × bare Go | %s |", r.find(25, ours).against())
+	say("| with 200 | faster than bare Go | %s |", r.find(200, ours).against())
+	say("| with 1,000 | faster than bare Go | %s |", r.find(1_000, ours).against())
+	say("| linear to 10,000 | ten times the secrets cost ten times the time over that of none | from 1,000 to 10,000: %s; bare Go: %s |\n",
+		r.growth(ours), r.growth(baseline))
 }
 
-func kib(n int) string {
+// growth is by how much the time over that of no secrets grows from 1,000 to 10,000.
+func (r *report) growth(name string) string {
+	none, thousand, most := r.find(0, name), r.find(1_000, name), r.find(10_000, name)
+	if none.failure != nil || thousand.failure != nil || most.failure != nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f to %.1f ms, %.1f ×", thousand.wall-none.wall, most.wall-none.wall, (most.wall-none.wall)/(thousand.wall-none.wall))
+}
+
+// against is the ratio to the baseline.
+func (o row) against() string {
+	if o.failure != nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", o.ratio, o.low, o.top)
+}
+
+func (t table) write(say func(string, ...any)) {
+	say("## Start-up with %d secrets\n", t.secrets)
+	say("%d rounds.\n", t.rounds)
+	say("| program | median, ms | CPU, ms | × bare Go |\n| --- | ---: | ---: | ---: |")
+	for _, one := range t.rows {
+		if one.failure != nil {
+			say("| %s | %v | | |", one.name, one.failure)
+			continue
+		}
+		say("| %s | %.2f | %.2f | %s |", one.name, one.wall, one.cpu, one.against())
+	}
+	say("")
+}
+
+func (r *report) sizes(say func(string, ...any)) {
+	say("## Versions, size, and peak memory\n")
+	say("Resident memory of the program or the command behind it, whichever was larger, by time(1), whose own share is the %s of (nothing).\n",
+		orDash(r.peaks["(nothing)"][0]))
+	say("| program | binary, bytes | peak with 25 secrets, KiB | with 1,000 | version |\n| --- | ---: | ---: | ---: | --- |")
+	for _, c := range r.contenders {
+		size := errMissing.Error()
+		if st, err := os.Stat(c.path); err == nil {
+			size = fmt.Sprint(st.Size())
+		}
+		peaks := r.peaks[c.name]
+		say("| %s | %s | %s | %s | %s |", c.name, size, orDash(peaks[0]), orDash(peaks[1]), version(c.path))
+	}
+}
+
+func orDash(n int) string {
 	if n == 0 {
 		return "-"
 	}
 	return fmt.Sprint(n)
-}
-
-func cpuModel() string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for _, line := range strings.Split(string(data), "\n") {
-		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(model)
-		}
-	}
-	return "unknown"
-}
-
-func output(command string, args ...string) string {
-	out, err := exec.Command(command, args...).Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// median is the middle of the values; it sorts them.
+// median is the middle of the values.
 func median(values []float64) float64 {
-	slices.Sort(values)
-	n := len(values)
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
 	if n%2 == 1 {
-		return values[n/2]
+		return sorted[n/2]
 	}
-	return (values[n/2-1] + values[n/2]) / 2
+	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
 // interval is the 95 % confidence interval of the median, by bootstrap.
@@ -30,7 +30,7 @@ func interval(values []float64, rng *rand.Rand) (low, high float64) {
 	return medians[resamples*25/1000], medians[resamples*975/1000]
 }
 
-// ratios divides pairwise what was measured in the same round.
+// ratios divides what was measured in the same round.
 func ratios(a, b []float64) []float64 {
 	r := make([]float64, len(a))
 	for i := range a {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -166,41 +165,6 @@ func TestUntilStill(t *testing.T) {
 			t.Errorf("%v after %d attempts", still, attempts)
 		}
 	})
-}
-
-// A file that is rewritten in place all the time is never read half.
-func TestRewrittenAllTheTime(t *testing.T) {
-	dir := t.TempDir()
-	short, long := strings.Repeat("a", 5_000), strings.Repeat("b", 7_000)
-	path := write(t, dir, "key", short)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			for _, text := range []string{long, short} {
-				os.WriteFile(path, []byte(text), 0o600)
-			}
-			select {
-			case <-stop:
-				return
-			default:
-			}
-		}
-	}()
-	for range 200 {
-		r, err := Load(Options{Sources: directory(dir), AllowEmpty: true})
-		if err != nil {
-			t.Error(err)
-			break
-		}
-		// Between truncating and writing it is empty, which is what a reader must see then.
-		if text, _ := r.Environment.Lookup("KEY"); text != short && text != long && text != "" {
-			t.Errorf("half a value: %d bytes", len(text))
-			break
-		}
-	}
-	close(stop)
-	<-done
 }
 
 func TestChangingFile(t *testing.T) {
