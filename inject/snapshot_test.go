@@ -123,12 +123,22 @@ func TestRelativePaths(t *testing.T) {
 	wants(t, mustLoad(t, Options{Sources: directory("./secrets/")}), map[string]string{"KEY": "x"})
 }
 
+// realDir is a temporary directory by its real path; on macOS a symlink leads to it.
+func realDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestWatchedPaths(t *testing.T) {
-	v := &volume{t: t, dir: t.TempDir()}
+	v := &volume{t: t, dir: realDir(t)}
 	v.update("x", "key")
-	elsewhere := t.TempDir()
+	elsewhere := realDir(t)
 	link(t, filepath.Join(v.dir, "key"), filepath.Join(elsewhere, "key"))
-	missing := t.TempDir()
+	missing := realDir(t)
 	r, err := Load(Options{
 		Environ: []string{"A_KEY_FILE=" + filepath.Join(missing, "sub", "key")},
 		Sources: directory(elsewhere),
