@@ -160,8 +160,8 @@ func (t table) write(say func(string, ...any)) {
 
 func (r *report) sizes(say func(string, ...any)) {
 	say("## Versions, size, and peak memory\n")
-	say("Resident memory of the program or the command behind it, whichever was larger, by time(1), whose own share is the %s of (nothing).\n",
-		orDash(r.peaks["(nothing)"][0]))
+	say("Resident memory of the program or the command behind it, whichever was larger, by time(1); programs that read no secrets have none.")
+	say("The least it can show is that of (nothing).\n")
 	say("| program | binary, bytes | peak with 25 secrets, KiB | with 1,000 | version |\n| --- | ---: | ---: | ---: | --- |")
 	for _, c := range r.contenders {
 		size := errMissing.Error()
