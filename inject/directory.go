@@ -119,7 +119,7 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 			return
 		}
 	}
-	data, in, err := l.snap.read(realPath)
+	data, in, err := l.snap.readKnown(realPath)
 	switch {
 	case f.kind != kindRegular && passedOver(err):
 		return

@@ -146,6 +146,7 @@ func newLoader(o Options) *loader {
 func (l *loader) load() {
 	l.result.References = l.references(l.vars.list)
 	read := make(map[string]bool)
+	l.values = slices.Grow(l.values, len(l.result.References))
 	for i := range l.result.References {
 		if r := &l.result.References[i]; r.Read {
 			read[r.Variable] = true
@@ -186,13 +187,9 @@ func (l *loader) warn(s Subject, text string) {
 
 // readFile reads a file by the path it is named by.
 func (l *loader) readFile(subject Subject, name string) ([]byte, info, Problem) {
-	realPath, at, err := l.snap.resolve(name)
+	data, in, at, err := l.snap.readNamed(name)
 	if err != nil {
 		return nil, info{}, fileError(subject, at, err)
-	}
-	data, in, err := l.snap.read(realPath)
-	if err != nil {
-		return nil, info{}, fileError(subject, "", err)
 	}
 	return data, in, nil
 }

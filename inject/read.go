@@ -19,15 +19,47 @@ type info struct {
 	uid, gid uint32
 }
 
+// readNamed returns the contents of the regular file that a path names, valid until the next
+// read. Most files are no symlinks: they are opened at once, and only when one turns out
+// to be is it resolved. When that fails, at is as in resolve.
+func (s *snapshot) readNamed(path string) (data []byte, in info, at string, err error) {
+	parent, base, at, err := s.parent(path)
+	if err != nil {
+		return nil, info{}, elsewhere(path, at), err
+	}
+	if base != "" && base != "." && base != ".." {
+		at = parent + "/" + base
+		data, in, err = s.read(at)
+		if err == unix.ENOENT {
+			s.dead = append(s.dead, at)
+		}
+		if err != unix.ELOOP {
+			return data, in, elsewhere(path, at), err
+		}
+	}
+	realPath, at, err := s.walk(parent, base)
+	if err != nil {
+		return nil, info{}, elsewhere(path, at), err
+	}
+	data, in, err = s.readKnown(realPath)
+	return data, in, "", err
+}
+
+// readKnown is read for a path that was seen to be there, and no symlink, a moment ago.
+func (s *snapshot) readKnown(path string) ([]byte, info, error) {
+	data, in, err := s.read(path)
+	if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
+		s.vanished = path
+	}
+	return data, in, err
+}
+
 // read returns the contents of the regular file at a real path, valid until the
 // next read. The file is checked on the open descriptor, and opened so that a FIFO does
 // not block, a terminal does not become ours, and a symlink put there meanwhile is not followed.
 func (s *snapshot) read(path string) (data []byte, in info, err error) {
 	fd, err := open(path, unix.O_NOFOLLOW)
 	if err != nil {
-		if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
-			s.vanished = path // it was there, and no symlink, a moment ago
-		}
 		return nil, info{}, openError(path, err)
 	}
 	defer unix.Close(fd)

@@ -66,10 +66,19 @@ const maxLinks = 40
 // which is read once in a snapshot. When that fails, and symlinks led elsewhere than the path
 // itself says, at is where.
 func (s *snapshot) resolve(path string) (realPath, at string, err error) {
+	parent, base, at, err := s.parent(path)
+	if err == nil {
+		realPath, at, err = s.walk(parent, base)
+	}
+	return realPath, elsewhere(path, at), err
+}
+
+// parent returns the real path of the directory that a file is named in, and its name there.
+func (s *snapshot) parent(path string) (parent, base, at string, err error) {
 	if !strings.HasPrefix(path, "/") {
 		if s.cwd == "" {
 			if s.cwd, err = os.Getwd(); err != nil {
-				return "", path, err
+				return "", "", "", err
 			}
 		}
 		path = s.cwd + "/" + path
@@ -77,16 +86,20 @@ func (s *snapshot) resolve(path string) (realPath, at string, err error) {
 	dir, base := split(path)
 	parent, ok := s.real[dir]
 	if !ok {
-		parent, at, err = s.walk("", dir)
-	}
-	if err == nil {
+		if parent, at, err = s.walk("", dir); err != nil {
+			return "", "", at, err
+		}
 		s.real[dir] = parent
-		realPath, at, err = s.walk(parent, base)
 	}
-	if strings.HasPrefix(path+"/", at+"/") {
-		at = ""
+	return parent, base, "", nil
+}
+
+// elsewhere returns where a way ended, if the path itself does not say so.
+func elsewhere(path, at string) string {
+	if strings.HasPrefix(path+"/", at+"/") || !strings.HasPrefix(path, "/") && strings.HasSuffix(at, "/"+strings.TrimPrefix(path, "./")) {
+		return ""
 	}
-	return realPath, at, err
+	return at
 }
 
 // walk resolves rest from the real directory cur, in which "" is the root. When that fails, at
