@@ -21,9 +21,9 @@ func (l *loader) readDirectory(s Source, place int) {
 		}
 		return
 	}
-	files, err := l.files(root)
+	files, at, err := l.files(root)
 	if err != nil {
-		l.fail(directoryError(subject, err))
+		l.fail(directoryError(subject, at, err))
 		return
 	}
 	if len(files) == 0 && s.NonEmpty {
@@ -36,8 +36,8 @@ func (l *loader) readDirectory(s Source, place int) {
 	}
 }
 
-func directoryError(subject Subject, err error) Problem {
-	p := fileError(subject, "", err)
+func directoryError(subject Subject, at string, err error) Problem {
+	p := fileError(subject, at, err)
 	if e, ok := p.(*FileError); ok && err == ErrNotDirectory {
 		e.Advice = "name its directory, or read it with --dotenv or an X_FILE variable"
 	}
@@ -52,22 +52,22 @@ type dirFile struct {
 
 // files lists what could be secrets in the directory at a real path, by name. Of a Kubernetes
 // volume that is what its current generation holds: the links to it in the directory itself are
-// added after a flip and removed after it, so between the two they tell of another generation.
-func (l *loader) files(root string) ([]dirFile, error) {
+// added after a flip and removed after it, so between the two they tell of another generation. When
+// that fails, at is where the volume's link leads.
+func (l *loader) files(root string) (files []dirFile, at string, err error) {
 	entries, volume, err := l.snap.list(root)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var files []dirFile
 	current := make(map[string]bool)
 	if volume {
-		generation, _, err := l.snap.walk(root, volumeLink)
+		generation, at, err := l.snap.walk(root, volumeLink)
 		if err != nil {
-			return nil, err
+			return nil, at, err
 		}
 		inner, _, err := l.snap.list(generation)
 		if err != nil {
-			return nil, err
+			return nil, generation, err
 		}
 		for _, e := range inner {
 			current[e.name] = true
@@ -82,7 +82,7 @@ func (l *loader) files(root string) ([]dirFile, error) {
 	}
 	files = slices.DeleteFunc(files, func(f dirFile) bool { return f.kind == kindOther })
 	slices.SortFunc(files, func(a, b dirFile) int { return strings.Compare(a.name, b.name) })
-	return files, nil
+	return files, "", nil
 }
 
 // leadsToVolume reports whether a path is one of the kubelet's links into the current generation.

@@ -51,7 +51,7 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 			switch {
 			case name[0] != '.':
 				entries = append(entries, dirEntry{string(name), kind})
-			case string(name) == volumeLink:
+			case string(name) == volumeLink && kind != kindRegular:
 				volume = true
 			}
 		})
