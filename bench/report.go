@@ -111,6 +111,7 @@ func (r *report) markdown() string {
 	say("- The shell scripts are in the manner of the official images' `file_env`, called once for each variable.")
 	say("- tini, catatonit, dumb-init and gosu read no secrets: they show what starting anything in between costs.")
 	say("- envconsul without a server and chamber with its null backend show what they cost before they fetch anything.")
+	say("- \"%v\": it could not be had where this was measured, so nothing is said about it here.", errMissing)
 	return b.String()
 }
 

@@ -30,6 +30,9 @@ func (l *loader) readDirectory(s Source, place int) {
 		l.fail(&EmptyDirectoryError{subject})
 	}
 	l.values = slices.Grow(l.values, len(files))
+	if len(l.byName) == 0 {
+		l.byName = make(map[string]int, len(files))
+	}
 	l.snap.witnesses = slices.Grow(l.snap.witnesses, len(files))
 	for _, f := range files {
 		l.readDirectoryFile(s, f, place)

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -73,8 +74,8 @@ func (e Environment) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
 
 // newVariables takes over environ. Of a name that occurs twice the first counts: what getenv(3),
 // Go, Perl and Node see in an unwrapped run. Entries without a name are passed on as they are.
-func newVariables(environ []string, room int) *variables {
-	v := &variables{list: make([]string, 0, len(environ)+room), index: make(map[string]int, len(environ)+room)}
+func newVariables(environ []string) *variables {
+	v := &variables{list: make([]string, 0, len(environ)), index: make(map[string]int, len(environ))}
 	for _, entry := range environ {
 		name, _, ok := strings.Cut(entry, "=")
 		if !ok || name == "" {
@@ -87,6 +88,14 @@ func newVariables(environ []string, room int) *variables {
 		}
 	}
 	return v
+}
+
+// grow makes room for n more.
+func (v *variables) grow(n int) {
+	v.list = slices.Grow(v.list, n)
+	index := make(map[string]int, len(v.index)+n)
+	maps.Copy(index, v.index)
+	v.index = index
 }
 
 func (v *variables) lookup(name string) (string, bool) {

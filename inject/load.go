@@ -72,6 +72,8 @@ type loader struct {
 	patterns   []string // of references
 	secretDirs []string // that files are in whose references are read, besides the well-known
 
+	inSecretDir map[string]bool // by directory, what secretDir found
+
 	snap     *snapshot
 	vars     *variables
 	values   []value
@@ -126,11 +128,11 @@ func untilStill(attempt func() (moved string, still bool)) (moved string, still 
 }
 
 func newLoader(o Options) *loader {
-	l := &loader{Options: o, patterns: o.References, snap: newSnapshot(), byName: make(map[string]int)}
+	l := &loader{Options: o, patterns: o.References, snap: newSnapshot(), byName: make(map[string]int), inSecretDir: make(map[string]bool)}
 	if l.patterns == nil {
 		l.patterns = []string{"*_FILE"}
 	}
-	l.vars = newVariables(o.Environ, 16)
+	l.vars = newVariables(o.Environ)
 	for _, s := range o.Sources {
 		if s.Kind == SourceDirectory && strings.HasPrefix(s.Path, "/") {
 			l.secretDirs = append(l.secretDirs, path.Clean(s.Path))

@@ -46,6 +46,7 @@ func (l *loader) yieldToTemplates() {
 
 // merge puts the values into the environment.
 func (l *loader) merge() {
+	l.vars.grow(len(l.values) + len(l.Templates))
 	for i := range l.values {
 		if v := &l.values[i]; v.Lost == "" {
 			l.put(v)

@@ -46,35 +46,30 @@ func Name(prefix, file string) (name, wrong string) {
 	return string(b), ""
 }
 
-// refusedNames are variables that change how programs load or run: whoever writes one
-// of them runs code in the process, which is more than a secret's author should be able to.
-// Sources: ld.so(8), environ(7), bash(1), node(1), python(1), perlrun(1), ruby(1), java(1), php(1),
-// lua(1), git(1), openssl-env(7).
-var refusedNames = [...]string{
-	"BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER", "CORECLR_PROFILER_PATH",
-	"DOTNET_STARTUP_HOOKS", "ENV", "GCONV_PATH", "GETCONF_DIR", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSH_COMMAND",
-	"GLIBC_TUNABLES", "GLOBIGNORE", "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LOCALDOMAIN", "LOCPATH",
-	"LUA_CPATH", "LUA_INIT", "LUA_PATH", "NIS_PATH", "NLSPATH", "NODE_OPTIONS", "NODE_PATH", "OPENSSL_CONF", "OPENSSL_ENGINES",
-	"OPENSSL_MODULES", "PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB", "PHPRC", "PHP_INI_SCAN_DIR", "PROMPT_COMMAND", "PS4",
-	"PYTHONBREAKPOINT", "PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONWARNINGS",
-	"RESOLV_HOST_CONF", "RES_OPTIONS", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "TMPDIR", "TZDIR", "_JAVA_OPTIONS",
-}
-
-// refusedPrefixes are the families among them, and this program's own options.
+// refusedPrefixes are families of refused variables, and this program's own options.
 var refusedPrefixes = [...]string{"LD_", "DYLD_", "BASH_FUNC_", "LUA_INIT_", "MALLOC_", "SECRET_ENTRYPOINT_"}
 
-// Refused reports whether a variable of this name is refused from directories,
-// dotenv files and JSON, because it changes how programs load or run.
+// Refused reports whether a variable of this name is refused from directories, dotenv files and
+// JSON, because it changes how programs load or run: whoever writes one of them runs code in the
+// process, which is more than a secret's author should be able to.
+// Sources: ld.so(8), environ(7), bash(1), node(1), python(1), perlrun(1), ruby(1), java(1), php(1),
+// lua(1), git(1), openssl-env(7).
 func Refused(name string) bool {
 	for _, p := range refusedPrefixes {
 		if strings.HasPrefix(name, p) {
 			return true
 		}
 	}
-	for _, n := range refusedNames {
-		if n == name {
-			return true
-		}
+	switch name {
+	case "BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER",
+		"CORECLR_PROFILER_PATH", "DOTNET_STARTUP_HOOKS", "ENV", "GCONV_PATH", "GETCONF_DIR", "GIT_EXEC_PATH", "GIT_SSH",
+		"GIT_SSH_COMMAND", "GLIBC_TUNABLES", "GLOBIGNORE", "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS",
+		"LOCALDOMAIN", "LOCPATH", "LUA_CPATH", "LUA_INIT", "LUA_PATH", "NIS_PATH", "NLSPATH", "NODE_OPTIONS", "NODE_PATH",
+		"OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES", "PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB",
+		"PHPRC", "PHP_INI_SCAN_DIR", "PROMPT_COMMAND", "PS4", "PYTHONBREAKPOINT", "PYTHONHOME", "PYTHONINSPECT",
+		"PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONWARNINGS", "RESOLV_HOST_CONF", "RES_OPTIONS", "RUBYLIB",
+		"RUBYOPT", "SHELLOPTS", "TMPDIR", "TZDIR", "_JAVA_OPTIONS":
+		return true
 	}
 	return false
 }

@@ -141,8 +141,19 @@ func matches(pattern, name string) bool {
 // the same directory on most images.
 var secretDirs = [...]string{"/run/secrets", "/var/run/secrets"}
 
-// secretDir reports whether a file is in a secret directory, by its path as written.
+// secretDir reports whether a file is in a secret directory, by its path as written but cleaned.
+// References come by the dozen to one directory, so the answer is kept.
 func (l *loader) secretDir(file string) bool {
+	dir, _ := split(file)
+	if known, ok := l.inSecretDir[dir]; ok {
+		return known
+	}
+	secret := l.isSecretDir(file)
+	l.inSecretDir[dir] = secret
+	return secret
+}
+
+func (l *loader) isSecretDir(file string) bool {
 	for _, dir := range secretDirs {
 		if under(file, dir) {
 			return true

@@ -66,8 +66,10 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 // become loads the secrets and replaces this process by COMMAND. It returns only when that fails.
 func become(o *options, environ []string, log *logger) int {
 	result, err := load(o, environ)
-	for _, e := range result.Exports {
-		log.debug(e.Name + ": from " + origin(e))
+	if log.level == levelDebug {
+		for _, e := range result.Exports {
+			log.debug(e.Name + ": from " + origin(e))
+		}
 	}
 	for _, w := range result.Warnings {
 		log.warn(w.String())
