@@ -16,8 +16,9 @@ import (
 //     goes where it pointed then. So all values of a volume come from one generation, whether
 //     they are reached by the volume, a directory in it, or a link from elsewhere.
 //  2. Directories and files are opened by their real path, and what stat told of them is kept.
-//  3. When all is read, unchanged looks again: each link must point where it did, and each
-//     directory and file be the same, unmodified one. Else the load is done again.
+//  3. When all is read, unchanged looks again: each link must point where it did, each
+//     directory and file be the same, unmodified one, and what was missing be missing. Else the
+//     load is done again.
 //
 // Step 3 also catches files that are rewritten in place, and plain directories.
 type snapshot struct {
@@ -176,6 +177,11 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 		}
 	}
 	var st unix.Stat_t
+	for _, path := range s.dead {
+		if unix.Lstat(path, &st) == nil {
+			return path, false
+		}
+	}
 	for i := range s.witnesses {
 		w := &s.witnesses[i]
 		if err := unix.Lstat(w.path, &st); err != nil || identify(&st) != w.identity {

@@ -177,6 +177,29 @@ func TestUntilStill(t *testing.T) {
 	})
 }
 
+// A file that was missing and then is not belongs to another moment than what was read since.
+func TestAppearingFile(t *testing.T) {
+	dir := t.TempDir()
+	s := newSnapshot()
+	for _, name := range []string{"file", "sub/file"} {
+		if _, _, _, err := s.readNamed(filepath.Join(dir, name)); err == nil {
+			t.Fatal("it is there")
+		}
+	}
+	if moved, ok := s.unchanged(); !ok {
+		t.Errorf("%s is taken for changed", moved)
+	}
+	for _, name := range []string{"sub/file", "file"} {
+		write(t, dir, name, "x")
+		if _, ok := s.unchanged(); ok {
+			t.Errorf("%s appeared unseen", name)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, firstPart(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestChangingFile(t *testing.T) {
 	path := write(t, t.TempDir(), "key", "x")
 	s := newSnapshot()
