@@ -78,7 +78,7 @@ func (l *loader) files(root string) (files []dirFile, at string, err error) {
 		}
 	}
 	for _, e := range entries {
-		if volume && (current[e.name] || l.leadsToVolume(root+"/"+e.name)) {
+		if volume && (current[e.name] || l.leadsToVolume(root, e.name)) {
 			continue
 		}
 		files = append(files, dirFile{e, root})
@@ -88,10 +88,10 @@ func (l *loader) files(root string) (files []dirFile, at string, err error) {
 	return files, "", nil
 }
 
-// leadsToVolume reports whether a path is one of the kubelet's links into the current generation.
-func (l *loader) leadsToVolume(path string) bool {
-	target, err := l.snap.readlink(path)
-	return err == nil && (target == volumeLink || strings.HasPrefix(target, volumeLink+"/"))
+// leadsToVolume reports whether a name is one of the kubelet's own links into the current generation.
+func (l *loader) leadsToVolume(root, name string) bool {
+	target, err := l.snap.readlink(root + "/" + name)
+	return err == nil && target == volumeLink+"/"+name
 }
 
 // readDirectoryFile exports one file of a directory.

@@ -14,11 +14,17 @@ const maxDotenvProblems = 20
 // quotes are literal, double quotes decode escapes, both may span lines; unquoted, a value
 // ends with the line or at a blank and `#`. Nothing is expanded or executed.
 func parseDotenv(data []byte) ([]entry, []syntaxProblem) {
+	entries, _, problems := parseDotenvLines(data)
+	return entries, problems
+}
+
+// parseDotenvLines is parseDotenv that also tells the line of each name.
+func parseDotenvLines(data []byte) ([]entry, map[string]int, []syntaxProblem) {
 	p := &dotenvParser{data: data, line: 1, lines: make(map[string]int)}
 	if wrong := byteOrderMark(data); wrong != "" {
 		p.fail(1, wrong)
 		if !bytes.HasPrefix(data, []byte(utf8BOM)) {
-			return nil, p.problems // each line of UTF-16 would be another mistake
+			return nil, nil, p.problems // each line of UTF-16 would be another mistake
 		}
 		p.at = len(utf8BOM)
 	}
@@ -26,7 +32,7 @@ func parseDotenv(data []byte) ([]entry, []syntaxProblem) {
 		p.item()
 		p.nextLine()
 	}
-	return p.entries, p.problems
+	return p.entries, p.lines, p.problems
 }
 
 type dotenvParser struct {

@@ -3,6 +3,7 @@ package inject
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,6 +27,10 @@ func (l *loader) readDotenv(s Source, place int) {
 		}
 		return
 	}
+	if s.NonEmpty && len(bytes.TrimSpace(data)) == 0 {
+		l.fail(&EmptyError{subject})
+		return
+	}
 	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
 }
 
@@ -41,16 +46,22 @@ func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place
 	}
 	var entries []entry
 	var broken []syntaxProblem
+	var lines map[string]int
 	if e.Format == FormatJSON {
 		var problem *syntaxProblem
 		if entries, problem = parseJSON(data); problem != nil {
 			broken = []syntaxProblem{*problem}
 		}
 	} else {
-		entries, broken = parseDotenv(data)
+		entries, lines, broken = parseDotenvLines(data)
 	}
 	for _, b := range broken {
 		l.fail(&SyntaxError{Subject: subject, Format: e.Format, Line: b.line, Column: b.column, What: b.what})
+	}
+	// Half of a key that is not quoted as it should be looks like a name: where anything is wrong, none
+	// of the names is used or told, and neither are those of values that can't be.
+	if broken != nil {
+		return
 	}
 	for _, found := range entries {
 		name, wrong := prefix+found.name, ""
@@ -69,7 +80,11 @@ func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place
 			continue
 		}
 		e.Name = name
-		l.add(e, in, Subject{name, e.Path}, []byte(found.value), place)
+		about := Subject{name, e.Path}
+		if e.Format == FormatDotenv {
+			about = Subject{Path: e.Path + ":" + strconv.Itoa(lines[found.name])}
+		}
+		l.add(e, in, about, []byte(found.value), place)
 	}
 }
 
@@ -80,7 +95,7 @@ func (l *loader) excluded(name string) bool {
 
 // allowed reports whether a variable may come from a file at all.
 func (l *loader) allowed(name string) bool {
-	return !Refused(name) || slices.Contains(l.Include, name)
+	return !Refused(name) || slices.Contains(l.Include, name) && !strings.HasPrefix(name, ownPrefix)
 }
 
 func refused(s Subject) Problem {

@@ -139,7 +139,7 @@ func (e *NULError) Error() string {
 	if e.UTF16 {
 		return advised(e.String()+": the value has NUL bytes and looks like UTF-16", "save the file as UTF-8 (on Windows: without BOM)")
 	}
-	return advised(e.String()+": the value has a NUL byte, which an environment variable cannot hold", "encode it, for example as base64, or leave it out with --exclude "+e.Variable)
+	return advised(e.String()+": the value has a NUL byte, which an environment variable cannot hold", strings.TrimSpace("encode it, for example as base64, or leave it out with --exclude "+e.Variable))
 }
 
 // Kind is "NUL byte".

@@ -66,7 +66,7 @@ type Source struct {
 
 	Prefix   string // goes in front of every name
 	Optional bool   // a missing Path is no error
-	NonEmpty bool   // a directory that holds no secret is an error that passes with time ([Missing])
+	NonEmpty bool   // a directory or file that holds nothing is an error that passes with time ([Missing])
 }
 
 // SourceKind says where a value comes from.

@@ -47,7 +47,10 @@ func Name(prefix, file string) (name, wrong string) {
 }
 
 // refusedPrefixes are families of refused variables, and this program's own options.
-var refusedPrefixes = [...]string{"LD_", "DYLD_", "BASH_FUNC_", "LUA_INIT_", "MALLOC_", "SECRET_ENTRYPOINT_"}
+var refusedPrefixes = [...]string{"LD_", "DYLD_", "BASH_FUNC_", "LUA_INIT_", "MALLOC_", "COR_", "CORECLR_", "GIT_CONFIG", "GUNICORN_", ownPrefix}
+
+// ownPrefix is that of the options of secret-entrypoint, which no file may set.
+const ownPrefix = "SECRET_ENTRYPOINT_"
 
 // Refused reports whether a variable of this name is refused from directories, dotenv files and
 // JSON, because it changes how programs load or run: whoever writes one of them runs code in the
@@ -61,7 +64,8 @@ func Refused(name string) bool {
 		}
 	}
 	switch name {
-	case "BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER",
+	case "BUNDLE_GEMFILE", "ERL_AFLAGS", "ERL_FLAGS", "ERL_ZFLAGS", "GEM_HOME", "GEM_PATH", "GIT_ASKPASS", "JAVA_OPTS", "MAVEN_OPTS",
+		"PYTHONPYCACHEPREFIX", "RUSTC_WRAPPER", "SSH_ASKPASS", "ZDOTDIR", "BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "CORECLR_ENABLE_PROFILING", "CORECLR_PROFILER",
 		"CORECLR_PROFILER_PATH", "DOTNET_STARTUP_HOOKS", "ENV", "GCONV_PATH", "GETCONF_DIR", "GIT_EXEC_PATH", "GIT_SSH",
 		"GIT_SSH_COMMAND", "GLIBC_TUNABLES", "GLOBIGNORE", "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS",
 		"LOCALDOMAIN", "LOCPATH", "LUA_CPATH", "LUA_INIT", "LUA_PATH", "NIS_PATH", "NLSPATH", "NODE_OPTIONS", "NODE_PATH",

@@ -3,6 +3,8 @@ package inject
 import (
 	"path"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // readReference reads the file that a variable points at.
@@ -17,7 +19,8 @@ func (l *loader) readReference(r *Reference) {
 	data, in, problem := l.readFile(subject, file)
 	if problem != nil {
 		if e, ok := problem.(*FileError); ok {
-			if Missing(e) && !l.plausible(file) {
+			// No path is as long as ENAMETOOLONG says; a key in the wrong place may be.
+			if e.Err == unix.ENAMETOOLONG || (Missing(e) || e.Err == unix.ENOTDIR) && !l.plausible(file) {
 				e.Hidden, e.Path, e.Detail = true, "", ""
 			}
 		}

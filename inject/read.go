@@ -58,7 +58,11 @@ func (s *snapshot) readKnown(path string) ([]byte, info, error) {
 // next read. The file is checked on the open descriptor, and opened so that a FIFO does
 // not block, a terminal does not become ours, and a symlink put there meanwhile is not followed.
 func (s *snapshot) read(path string) (data []byte, in info, err error) {
-	fd, err := open(path, unix.O_NOFOLLOW)
+	follow := unix.O_NOFOLLOW
+	if magic(path) {
+		follow = 0
+	}
+	fd, err := open(path, follow)
 	if err != nil {
 		return nil, info{}, openError(path, err)
 	}

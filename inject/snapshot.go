@@ -117,6 +117,10 @@ func (s *snapshot) walk(cur, rest string) (realPath, at string, err error) {
 			continue
 		}
 		path := cur + "/" + name
+		if magic(path) {
+			cur = path
+			continue
+		}
 		target, err := s.readlink(path)
 		switch {
 		case err == unix.EINVAL: // not a symlink
@@ -135,6 +139,21 @@ func (s *snapshot) walk(cur, rest string) (realPath, at string, err error) {
 		rest = target + "/" + rest
 	}
 	return cur, "", nil
+}
+
+// magic reports whether a path of procfs is a link that its text does not tell the target of: an open
+// file, or the root or working directory of a process, which may be in another mount namespace
+// (proc_pid_root(5), proc_pid_fd(5)). The kernel has to follow it.
+func magic(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/proc/")
+	if !ok {
+		return false
+	}
+	_, rest, _ = strings.Cut(rest, "/") // the process
+	if task, ok := strings.CutPrefix(rest, "task/"); ok {
+		_, rest, _ = strings.Cut(task, "/")
+	}
+	return rest == "root" || rest == "cwd" || rest == "exe" || strings.HasPrefix(rest, "fd/") && !strings.Contains(rest[3:], "/")
 }
 
 // readlink reads a symlink once.
@@ -184,7 +203,11 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 	}
 	for i := range s.witnesses {
 		w := &s.witnesses[i]
-		if err := unix.Lstat(w.path, &st); err != nil || identify(&st) != w.identity {
+		look := unix.Lstat
+		if magic(w.path) {
+			look = unix.Stat
+		}
+		if err := look(w.path, &st); err != nil || identify(&st) != w.identity {
 			return w.path, false
 		}
 	}

@@ -55,6 +55,9 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 	if head, fallback, ok := strings.Cut(s, ":-"); ok {
 		s, p.fallback = head, &fallback
+		if strings.Contains(fallback, "${") {
+			problems = append(problems, syntaxProblem{1, column + len(head), "a default is plain text, and this one has a ${ in it: compose it in a template of its own"})
+		}
 	}
 	var filters string
 	var more bool

@@ -32,7 +32,6 @@ func TestTemplateExpands(t *testing.T) {
 		{"not for others", "${_a9:-x}", "9"},
 		{"it may be empty", "<${NONE:-}>", "<>"},
 		{"it is literal, to the next brace", "${NONE:-$A|json:-$$/{}", "$A|json:-$$/{"},
-		{"so it can't hold another variable", "${NONE:-${_a9}}", "${_a9}"},
 		{"it is not filtered", "${NONE|urlencode:-/}", "/"},
 		{"the variable is", "${PASSWORD|urlencode:-/}", "p%2F%2B%3D%20%C3%A9~"},
 

@@ -51,9 +51,11 @@ func (l *loader) limit() {
 	bySize := slices.Clone(l.vars.list)
 	slices.SortStableFunc(bySize, func(a, b string) int { return len(b) - len(a) })
 	var largest []string
-	for _, entry := range bySize[:min(3, len(bySize))] {
-		name, _, _ := strings.Cut(entry, "=")
-		largest = append(largest, name)
+	for _, entry := range bySize {
+		// What has no name is not told: it is all value.
+		if name, _, ok := strings.Cut(entry, "="); ok && name != "" && len(largest) < 3 {
+			largest = append(largest, name)
+		}
 	}
 	l.fail(&TotalError{size, l.MaxTotal, largest})
 }

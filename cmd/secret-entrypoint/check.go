@@ -62,18 +62,16 @@ func check(o *options, environ []string, stdout io.Writer) int {
 // exports makes a row of each secret, and of each variable that could not be had.
 func (r *checkReport) exports(result *inject.Result, problems []inject.Problem) {
 	mounts := mountPoints()
-	kinds := make(map[string]string) // what is wrong, by variable
+	kinds := make(map[inject.Subject]string) // what is wrong
 	for _, p := range problems {
 		r.problems = append(r.problems, p.Error())
-		if v := p.About().Variable; v != "" {
-			kinds[v] = p.Kind()
-		}
+		kinds[p.About()] = p.Kind()
 	}
 	rules := make(map[string]inject.Reference)
 	for _, ref := range result.References {
 		rules[ref.Variable] = ref
 	}
-	shown := make(map[string]bool)
+	shown := make(map[inject.Subject]bool)
 	for _, e := range result.Exports {
 		row := checkRow{variable: e.Name, from: e.Path, format: e.Format.String(), updates: updates(e, mounts), note: "ok"}
 		if e.Source == inject.SourceTemplate {
@@ -88,17 +86,17 @@ func (r *checkReport) exports(result *inject.Result, problems []inject.Problem) 
 		if e.Lost != "" {
 			row.note = "not used: " + e.Lost + " wins"
 		}
-		for _, v := range []string{e.Name, e.Reference} {
-			if kind, bad := kinds[v]; bad && e.Lost == "" {
+		for _, about := range []inject.Subject{{Variable: e.Name, Path: e.Path}, {Variable: e.Reference, Path: e.Path}} {
+			if kind, bad := kinds[about]; bad && e.Lost == "" {
 				row.note = "PROBLEM: " + kind
-				shown[v] = true
+				shown[about] = true
 			}
 		}
 		r.rows = append(r.rows, row)
 	}
 	for _, p := range problems {
 		about := p.About()
-		if about.Variable == "" && about.Path == "" || shown[about.Variable] {
+		if about.Variable == "" && about.Path == "" || shown[about] {
 			continue
 		}
 		row := checkRow{variable: about.Variable, from: about.Path, note: "PROBLEM: " + p.Kind()}
@@ -141,7 +139,7 @@ func list(out io.Writer, title string, items []string) {
 	}
 	fmt.Fprintf(out, "\n%s:\n", title)
 	for _, item := range items {
-		fmt.Fprintln(out, "  "+item)
+		fmt.Fprintln(out, "  "+oneLine(item))
 	}
 }
 

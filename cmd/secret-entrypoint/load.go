@@ -42,7 +42,7 @@ func (o *options) request(environ []string) inject.Options {
 	if o.wait > 0 {
 		sources = slices.Clone(sources)
 		for i := range sources {
-			sources[i].NonEmpty = sources[i].Kind == inject.SourceDirectory && !sources[i].Optional
+			sources[i].NonEmpty = !sources[i].Optional
 		}
 	}
 	return inject.Options{
@@ -73,6 +73,7 @@ func maxEnvironment(command []string) int {
 	var stack unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_STACK, &stack) == nil {
 		limit = max(least, min(limit, stack.Cur/4))
+		limit = min(limit, stack.Cur/2) // what is there at all, less what a program needs to start
 	}
 	left := int(limit) - names
 	for _, arg := range command {

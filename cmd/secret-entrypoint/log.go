@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
@@ -51,7 +52,7 @@ func (l *logger) problem(p inject.Problem) {
 // message of its own or from reaching a terminal as an escape sequence.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

@@ -152,6 +152,9 @@ func (o *options) setLogFormat(v string) error {
 }
 
 func addList(list *[]string, v string) error {
+	if *list == nil {
+		*list = []string{} // given, if only to say that there are none
+	}
 	for _, item := range strings.Split(v, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			*list = append(*list, item)

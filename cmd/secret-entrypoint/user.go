@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
@@ -133,15 +132,17 @@ func id(s string) (int, bool) {
 }
 
 // assume makes this process, and so COMMAND, run as c. The supplementary groups go
-// first, and the user last, for each needs the rights of the next.
+// first, and the user last, for each needs the rights of the next. These are package
+// syscall's, which change every thread: x/sys/unix's Setgroups changes the calling one only, and
+// execve takes the credentials of whichever thread calls it.
 func (c *credentials) assume() error {
-	if err := unix.Setgroups(c.groups); err != nil {
+	if err := syscall.Setgroups(c.groups); err != nil {
 		return fmt.Errorf("set groups: %w", err)
 	}
-	if err := unix.Setgid(c.gid); err != nil {
+	if err := syscall.Setgid(c.gid); err != nil {
 		return fmt.Errorf("set group %d: %w", c.gid, err)
 	}
-	if err := unix.Setuid(c.uid); err != nil {
+	if err := syscall.Setuid(c.uid); err != nil {
 		return fmt.Errorf("set user %d: %w", c.uid, err)
 	}
 	return nil
