@@ -99,5 +99,8 @@ func (l *loader) allowed(name string) bool {
 }
 
 func refused(s Subject) Problem {
+	if strings.HasPrefix(s.Variable, ownPrefix) {
+		return &NameError{Subject: s, What: "a file cannot set an option of this program", Advice: "rename the secret, or set the option in the container's environment", refused: true}
+	}
 	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
 }
