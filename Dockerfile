@@ -12,6 +12,8 @@ FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 COPY inject inject
+COPY internal/supervise internal/supervise
+COPY watch watch
 COPY cmd/secret-entrypoint cmd/secret-entrypoint
 ARG TARGETOS
 ARG TARGETARCH

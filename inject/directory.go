@@ -29,6 +29,7 @@ func (l *loader) readDirectory(s Source, place int) {
 	if len(files) == 0 && s.NonEmpty {
 		l.fail(&EmptyDirectoryError{subject})
 	}
+	l.result.Filled[place-1] = len(files) > 0
 	l.values = slices.Grow(l.values, len(files))
 	if len(l.byName) == 0 {
 		l.byName = make(map[string]int, len(files))

@@ -27,10 +27,12 @@ func (l *loader) readDotenv(s Source, place int) {
 		}
 		return
 	}
-	if s.NonEmpty && len(bytes.TrimSpace(data)) == 0 {
+	blank := len(bytes.TrimSpace(data)) == 0
+	if s.NonEmpty && blank {
 		l.fail(&EmptyError{subject})
 		return
 	}
+	l.result.Filled[place-1] = !blank
 	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
 }
 
@@ -38,7 +40,7 @@ func (l *loader) readDotenv(s Source, place int) {
 // as they stand; those of JSON keys are made like those of files.
 func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place int) {
 	subject := Subject{Path: e.Path}
-	if e.Format == FormatJSON && len(bytes.TrimSpace(data)) == 0 {
+	if e.Source == SourceDirectory && len(bytes.TrimSpace(data)) == 0 {
 		if !l.AllowEmpty {
 			l.fail(&EmptyError{subject})
 		}

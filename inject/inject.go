@@ -51,8 +51,9 @@ type Options struct {
 	// AllowEmpty exports an empty secret instead of refusing it.
 	AllowEmpty bool
 
-	// KeepReferences leaves `X_FILE` in the environment beside `X`.
-	KeepReferences bool
+	// KeepReference says for which variables `X` the environment keeps `X_FILE` beside it, for a
+	// program that reads its files again by itself. Nil: for none.
+	KeepReference func(variable string) bool
 
 	// MaxString is the most bytes one "NAME=value" may have, and MaxTotal the most
 	// that the whole environment may take, as [Environment.Size] counts. Zero: no limit.

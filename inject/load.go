@@ -21,6 +21,9 @@ type Result struct {
 	// References are the decisions about each variable that matched a pattern.
 	References []Reference
 
+	// Filled tells for each of the options' sources whether there was something in it.
+	Filled []bool
+
 	// Warnings are worth a line in a log; none of them stops anything.
 	Warnings []Warning
 
@@ -147,11 +150,12 @@ func newLoader(o Options) *loader {
 // load walks the line from files to environment once.
 func (l *loader) load() {
 	l.result.References = l.references(l.vars.list)
-	read := make(map[string]bool)
+	l.result.Filled = make([]bool, len(l.Sources))
+	read := make(map[string]bool) // and not to be kept
 	l.values = slices.Grow(l.values, len(l.result.References))
 	for i := range l.result.References {
 		if r := &l.result.References[i]; r.Read {
-			read[r.Variable] = true
+			read[r.Variable] = l.KeepReference == nil || !l.KeepReference(r.Target)
 			l.readReference(r)
 		}
 	}
@@ -166,9 +170,7 @@ func (l *loader) load() {
 	}
 	l.dropOverridden(known)
 	l.yieldToTemplates()
-	if !l.KeepReferences {
-		l.vars = l.vars.without(read)
-	}
+	l.vars = l.vars.without(read)
 	l.merge()
 	l.compose()
 	l.limit()

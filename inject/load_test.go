@@ -367,7 +367,7 @@ func TestKeepReferences(t *testing.T) {
 	path := write(t, t.TempDir(), "secret", canary)
 	o := Options{Environ: []string{"DB_PASSWORD_FILE=" + path}}
 	wants(t, mustLoad(t, o), map[string]string{"DB_PASSWORD": canary})
-	o.KeepReferences = true
+	o.KeepReference = func(variable string) bool { return variable == "DB_PASSWORD" }
 	wants(t, mustLoad(t, o), map[string]string{"DB_PASSWORD": canary, "DB_PASSWORD_FILE": path})
 }
 

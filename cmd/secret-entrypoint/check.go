@@ -26,7 +26,7 @@ type checkReport struct {
 
 // check does everything but start COMMAND, and prints what it found, never a value.
 func check(o *options, environ []string, stdout io.Writer) int {
-	result, err := load(o, environ)
+	result, err := load(o.request(environ), o.wait)
 	r := &checkReport{}
 	r.exports(result, inject.Problems(err))
 	for _, ref := range result.References {

@@ -20,14 +20,17 @@ type commandError struct {
 
 func (e *commandError) Error() string { return inject.Printable(e.command) + ": " + e.what }
 
-// execute replaces this process by a command. It returns only when that fails.
-func execute(command, env []string, searchPath string) *commandError {
-	file, problem := lookPath(command[0], searchPath)
-	if problem != nil {
-		return problem
-	}
-	err := unix.Exec(file, command, env)
-	e := &commandError{command[0], err.Error(), exitNotExecutable}
+// program is what execve(2) takes.
+type program struct {
+	file      string
+	args, env []string
+}
+
+// execute replaces this process by the program. It returns only when that fails.
+func (p *program) execute() *commandError {
+	file := p.file
+	err := unix.Exec(file, p.args, p.env)
+	e := &commandError{p.args[0], err.Error(), exitNotExecutable}
 	switch err {
 	case unix.ENOENT:
 		e.what = inject.Printable(file) + " exists, but the interpreter named in its first line, or its dynamic loader, does not: " +

@@ -31,8 +31,13 @@ func (o *jsonObject) bool(name string, value bool) {
 }
 
 func (o *jsonObject) int(name string, value int) {
+	o.number(name, strconv.Itoa(value))
+}
+
+// number adds a number in decimal digits.
+func (o *jsonObject) number(name, digits string) {
 	o.name(name)
-	o.b = strconv.AppendInt(o.b, int64(value), 10)
+	o.b = append(o.b, digits...)
 }
 
 // array adds a list of objects, each ended.

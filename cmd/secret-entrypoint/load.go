@@ -16,10 +16,9 @@ const defaultDir = "/run/secrets"
 // waitInterval is how often --wait looks again.
 const waitInterval = 100 * time.Millisecond
 
-// load reads the secrets, again and again for the time of --wait while some are missing.
-func load(o *options, environ []string) (*inject.Result, error) {
-	request := o.request(environ)
-	deadline := time.Now().Add(o.wait)
+// load reads the secrets, again and again for a time while some are missing.
+func load(request inject.Options, wait time.Duration) (*inject.Result, error) {
+	deadline := time.Now().Add(wait)
 	for {
 		result, err := inject.Load(request)
 		if err == nil || !slices.ContainsFunc(inject.Problems(err), inject.Missing) {
@@ -46,19 +45,29 @@ func (o *options) request(environ []string) inject.Options {
 		}
 	}
 	return inject.Options{
-		Environ:        environ,
-		Sources:        sources,
-		References:     o.refs,
-		Include:        o.include,
-		Exclude:        o.exclude,
-		Formats:        o.formats,
-		OnConflict:     o.onConflict,
-		Templates:      o.templates,
-		AllowEmpty:     o.allowEmpty,
-		KeepReferences: o.keepRefs,
-		MaxString:      maxString,
-		MaxTotal:       maxEnvironment(o.command),
+		Environ:       environ,
+		Sources:       sources,
+		References:    o.refs,
+		Include:       o.include,
+		Exclude:       o.exclude,
+		Formats:       o.formats,
+		OnConflict:    o.onConflict,
+		Templates:     o.templates,
+		AllowEmpty:    o.allowEmpty,
+		KeepReference: o.keepReference,
+		MaxString:     maxString,
+		MaxTotal:      maxEnvironment(o.command),
 	}
+}
+
+// keepReference reports whether X_FILE stays beside X: asked for, or because COMMAND is to read its
+// files again when a signal tells it to.
+func (o *options) keepReference(variable string) bool {
+	if o.keepRefs {
+		return true
+	}
+	rule := o.onChangeOf(variable)
+	return rule != nil && rule.verb == changeSignal
 }
 
 // maxString is the most that execve(2) takes as one string, with its NUL: MAX_ARG_STRLEN.

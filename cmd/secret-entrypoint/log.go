@@ -36,8 +36,16 @@ type logger struct {
 	out   io.Writer
 	json  bool
 	level level
+	keep  func(at level, text string, fields []field) // gets the lines instead, if set
 }
 
+// field is a part of a message for machines.
+type field struct {
+	name, value string
+	number      bool // value is a decimal number
+}
+
+func (l *logger) info(text string)  { l.line(levelInfo, text, nil) }
 func (l *logger) debug(text string) { l.line(levelDebug, text, nil) }
 func (l *logger) warn(text string)  { l.line(levelWarn, text, nil) }
 func (l *logger) error(text string) { l.line(levelError, text, nil) }
@@ -45,7 +53,7 @@ func (l *logger) error(text string) { l.line(levelError, text, nil) }
 // problem logs one thing that is wrong with the secrets.
 func (l *logger) problem(p inject.Problem) {
 	about := p.About()
-	l.line(levelError, p.Error(), []string{"kind", p.Kind(), "variable", about.Variable})
+	l.line(levelError, p.Error(), []field{{name: "kind", value: p.Kind()}, {name: "variable", value: about.Variable}})
 }
 
 // oneLine keeps what a message quotes, such as the name of a variable, from looking like a
@@ -59,9 +67,13 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// line writes one line; fields are names and values by turns, for JSON only.
-func (l *logger) line(at level, text string, fields []string) {
+// line writes one line; fields are for JSON only.
+func (l *logger) line(at level, text string, fields []field) {
 	if at < l.level {
+		return
+	}
+	if l.keep != nil {
+		l.keep(at, text, fields)
 		return
 	}
 	if !l.json {
@@ -72,9 +84,12 @@ func (l *logger) line(at level, text string, fields []string) {
 	o.string("time", time.Now().UTC().Format(time.RFC3339Nano))
 	o.string("level", levelNames[at])
 	o.string("msg", text)
-	for i := 0; i < len(fields); i += 2 {
-		if fields[i+1] != "" {
-			o.string(fields[i], fields[i+1])
+	for _, f := range fields {
+		switch {
+		case f.number:
+			o.number(f.name, f.value)
+		case f.value != "":
+			o.string(f.name, f.value)
 		}
 	}
 	io.WriteString(l.out, o.end()+"\n")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
@@ -26,11 +27,17 @@ const (
 	exitNotFound      = 127 // COMMAND was not found
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
 
-// run is the program: it returns the exit status, unless it becomes COMMAND.
+// run is the program: it returns the exit status, unless it becomes COMMAND. The first of args is
+// what it was called.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	o, mistakes := parseOptions(args, environ)
+	gated, err := inheritGate(&args)
+	if err != nil {
+		(&logger{out: stderr}).error(err.Error())
+		return exitFailed
+	}
+	o, mistakes := parseOptions(args[1:], environ)
 	log := &logger{out: stderr, json: o.logJSON, level: o.logLevel}
 	switch {
 	case o.mode == modeHelp:
@@ -52,6 +59,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		}
 		return exitOK
 	}
+	if o.mode == modeRun && o.stays() && gated == nil {
+		return stay(o, args, environ, log)
+	}
 	// From here on there are values in memory.
 	if err := seal(); err != nil {
 		log.warn("core dumps stay possible while secrets are read: " + err.Error())
@@ -60,12 +70,27 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if o.mode == modeCheck {
 		return check(o, environ, stdout)
 	}
+	if gated != nil {
+		return gated.become(o, environ, log)
+	}
 	return become(o, environ, log)
 }
 
 // become loads the secrets and replaces this process by COMMAND. It returns only when that fails.
 func become(o *options, environ []string, log *logger) int {
-	result, err := load(o, environ)
+	_, next, status := prepare(o, o.request(environ), o.wait, log)
+	if status != exitOK {
+		return status
+	}
+	problem := next.execute()
+	log.error(problem.Error())
+	return problem.status
+}
+
+// prepare does everything that can fail before COMMAND is executed. It returns an exit status other than
+// zero if something did, which is logged then.
+func prepare(o *options, request inject.Options, wait time.Duration, log *logger) (*inject.Result, *program, int) {
+	result, err := load(request, wait)
 	if log.level == levelDebug {
 		for _, e := range result.Exports {
 			log.debug(e.Name + ": from " + origin(e))
@@ -80,25 +105,28 @@ func become(o *options, environ []string, log *logger) int {
 	var who *credentials
 	var userErr error
 	if o.user != "" {
-		if who, userErr = findUser(o.user); userErr != nil {
-			log.error("--user " + inject.Printable(o.user) + ": " + userErr.Error())
-		}
+		who, userErr = findUser(o.user)
+	}
+	if err == nil && userErr == nil && who != nil {
+		userErr = who.assume()
+	}
+	if userErr != nil {
+		log.error("--user " + inject.Printable(o.user) + ": " + userErr.Error())
 	}
 	if err != nil || userErr != nil {
-		return exitFailed
+		return result, nil, exitFailed
 	}
-	env := result.Environment.Environ()
+	p := &program{args: o.command, env: result.Environment.Environ()}
 	if who != nil {
-		if err := who.assume(); err != nil {
-			log.error("--user " + inject.Printable(o.user) + ": " + err.Error())
-			return exitFailed
-		}
-		env = who.home(env)
+		p.env = who.home(p.env)
 	}
 	path, _ := result.Environment.Lookup("PATH")
-	e := execute(o.command, env, path)
-	log.error(e.Error())
-	return e.status
+	var problem *commandError
+	if p.file, problem = lookPath(o.command[0], path); problem != nil {
+		log.error(problem.Error())
+		return result, nil, problem.status
+	}
+	return result, p, exitOK
 }
 
 // origin says where a secret came from.

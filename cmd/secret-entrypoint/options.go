@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
 
@@ -37,9 +39,32 @@ type options struct {
 	wait       time.Duration
 	user       string
 
+	onChange    []changeRule
+	init        bool
+	signalGroup bool
+	stopSignal  unix.Signal
+	stopTimeout time.Duration
+	settle      time.Duration
+	splay       time.Duration
+	poll        time.Duration
+
 	logJSON  bool
 	logLevel level
 }
+
+// defaults are the options when none is given.
+func defaults() options {
+	return options{
+		logLevel:    levelInfo,
+		stopSignal:  unix.SIGTERM,
+		stopTimeout: 10 * time.Second,
+		settle:      time.Second,
+		poll:        30 * time.Second,
+	}
+}
+
+// stays reports whether secret-entrypoint stays with COMMAND.
+func (o *options) stays() bool { return o.init || o.onChange != nil }
 
 // An option is one that a variable can set too.
 type option struct {
@@ -64,6 +89,14 @@ func optionTable() []option {
 		{"keep-refs", "", "", func(o *options, v string) error { return setSwitch(&o.keepRefs, v) }},
 		{"wait", "DURATION", "", func(o *options, v string) error { return setDuration(&o.wait, v) }},
 		{"user", "USER[:GROUP]", "", func(o *options, v string) error { o.user = v; return nonEmpty(v) }},
+		{"on-change", "[GLOB=]ACTION,...", "", (*options).setOnChange},
+		{"init", "", "", func(o *options, v string) error { return setSwitch(&o.init, v) }},
+		{"signal-group", "", "", func(o *options, v string) error { return setSwitch(&o.signalGroup, v) }},
+		{"stop-signal", "SIGNAL", "", (*options).setStopSignal},
+		{"stop-timeout", "DURATION", "", func(o *options, v string) error { return setDuration(&o.stopTimeout, v) }},
+		{"settle", "DURATION", "", func(o *options, v string) error { return setDuration(&o.settle, v) }},
+		{"splay", "DURATION", "", func(o *options, v string) error { return setDuration(&o.splay, v) }},
+		{"poll", "DURATION", "", func(o *options, v string) error { return setDuration(&o.poll, v) }},
 		{"log-format", "text|json", "", (*options).setLogFormat},
 		{"log-level", "debug|info|warn|error", "", func(o *options, v string) error { return o.logLevel.set(v) }},
 	}

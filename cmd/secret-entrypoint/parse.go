@@ -28,8 +28,7 @@ type parser struct {
 // on the command line wins over its variable. What it returns is usable for logging even
 // when there are mistakes.
 func parseOptions(args, environ []string) (*options, []string) {
-	p := &parser{table: optionTable(), given: make(map[string]bool)}
-	p.logLevel = levelInfo
+	p := &parser{options: defaults(), table: optionTable(), given: make(map[string]bool)}
 	rest := p.commandLine(args)
 	if p.mode == modeHelp || p.mode == modeVersion {
 		return &p.options, nil

@@ -145,7 +145,7 @@ func (c *credentials) assume() error {
 	if err := syscall.Setuid(c.uid); err != nil {
 		return fmt.Errorf("set user %d: %w", c.uid, err)
 	}
-	return nil
+	return seal() // which a change of the user undoes, where /proc/sys/fs/suid_dumpable is not 0
 }
 
 // home returns the environment with HOME set to the user's.

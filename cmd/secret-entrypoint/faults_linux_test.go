@@ -1,0 +1,555 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// command is the worker that runs: the child that is not behind a gate.
+func (s *service) command() int {
+	s.t.Helper()
+	var found int
+	waitUntil(s.t, func() bool {
+		for _, pid := range children(s.pid) {
+			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && !bytes.Contains(line, []byte("\x00--gate=")) && state(pid) != "Z" {
+				found = pid
+			}
+		}
+		return found != 0
+	})
+	return found
+}
+
+// candidate is the child behind a gate, or 0.
+func (s *service) candidate() int {
+	for _, pid := range children(s.pid) {
+		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && bytes.Contains(line, []byte("\x00--gate=")) && state(pid) != "Z" {
+			return pid
+		}
+	}
+	return 0
+}
+
+// resources counts what a process holds.
+func (s *service) resources() (descriptors int, resident int) {
+	s.t.Helper()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	kilobytes, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(fds), kilobytes
+}
+
+// A thousand updates while restarts run: no torn set is seen, the last one wins, and nothing is left over.
+func TestStorm(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		v := newVolume(t)
+		v.set("0")
+		s := serveProgram(t, pid1, []string{built(t)}, v, []string{"--on-change", "restart", "--settle", "3ms"}, "orphans")
+		s.reports.await(t, 1, "start 0 0")
+		s.volume.set("first")
+		s.reports.await(t, 1, "start first first")
+		waitUntil(t, func() bool { return s.candidate() == 0 })
+		time.Sleep(100 * time.Millisecond) // for the look after the last event
+		descriptors, resident := s.resources()
+		for n := range 1000 {
+			s.volume.set(strconv.Itoa(n))
+			if n%20 == 0 {
+				time.Sleep(time.Duration(rand.Intn(20)) * time.Millisecond) // else the quiet never comes
+			}
+		}
+		s.reports.await(t, 1, "start 999 999")
+		waitUntil(t, func() bool { return s.candidate() == 0 })
+		for _, line := range s.reports.list() {
+			if f := strings.Fields(line); f[0] == "start" && f[1] != f[2] {
+				t.Errorf("a torn set: %s", line)
+			}
+		}
+		if n := s.reports.count("start"); n < 5 {
+			t.Errorf("only %d starts: this is no storm", n)
+		}
+		if n := len(children(s.pid)); n > 1+4 { // the worker, and those it left behind
+			t.Errorf("%d children", n)
+		}
+		time.Sleep(100 * time.Millisecond)
+		after, grown := s.resources()
+		if after != descriptors {
+			t.Errorf("%d descriptors before, %d after", descriptors, after)
+		}
+		if grown > resident+1500 || grown > 6<<10 {
+			t.Errorf("%d kB before, %d after", resident, grown)
+		}
+		s.signal(syscall.SIGTERM)
+		s.ends(0)
+	})
+}
+
+// SIGTERM at any moment ends it all: no generation starts after it, and none is left.
+func TestTermAtAnyMoment(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		for n := range 25 {
+			s := serve(t, pid1, []string{"--on-change", "restart", "--settle", "0s"}, "orphans")
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			time.Sleep(time.Duration(n) * 2 * time.Millisecond) // a moment, no wait for anything
+			s.signal(syscall.SIGTERM)
+			s.signal(syscall.SIGTERM)
+			family := family(s.pid)
+			s.cmd.Wait()
+			// 143: a generation that was just told to go had no handler yet.
+			if status := s.cmd.ProcessState.ExitCode(); status != 0 && status != 128+int(syscall.SIGTERM) {
+				t.Errorf("exit status %d", status)
+			}
+			if n := s.reports.count("start"); n > 2 {
+				t.Errorf("started %d times", n)
+			}
+			for _, pid := range family {
+				if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && bytes.Contains(line, []byte("worker")) && state(pid) != "Z" && pid1 {
+					t.Errorf("process %d is left: %q", pid, line)
+				}
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	})
+}
+
+func TestTermWhileStarting(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
+			s := serve(t, pid1, []string{"--init", "--wait", "1h", "--dir", filepath.Join(t.TempDir(), "none")})
+			waitUntil(t, func() bool { return s.candidate() != 0 })
+			s.signal(sig)
+			s.ends(128 + int(sig))
+			if n := s.reports.count("start"); n != 0 {
+				t.Error("it was started")
+			}
+		}
+	})
+}
+
+// A signal that comes before there is a command is kept for it.
+func TestSignalBeforeTheCommand(t *testing.T) {
+	v := newVolume(t)
+	cmd := exec.Command(shim(t), "--dir", v.dir, "--init", "--wait", "1h", "--", "sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, pid: cmd.Process.Pid}
+	waitUntil(t, func() bool { return s.candidate() != 0 })
+	s.signal(syscall.SIGUSR2)
+	v.set("0")
+	cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 128+int(syscall.SIGUSR2) {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+func TestTermWhileDelaying(t *testing.T) {
+	s := serve(t, false, []string{"--on-change", "restart", "--splay", "100h"})
+	s.reports.await(t, 1, "start 0 0")
+	s.volume.set("1")
+	waitUntil(t, func() bool { return state(s.command()) == "S" })
+	s.signal(syscall.SIGTERM)
+	s.ends(0)
+	if n := s.reports.count("start"); n != 1 {
+		t.Errorf("started %d times", n)
+	}
+}
+
+// restless flips the volume all the time, so that a candidate that reads it does not come to an
+// end for seconds. Each link reads differently from those before.
+func (v *volume) restless() (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	link := filepath.Join(v.dir, "..data_tmp")
+	go func() {
+		defer close(ended)
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			default:
+				os.Symlink(strings.Repeat("./", n%1000)+v.old, link)
+				os.Rename(link, filepath.Join(v.dir, "..data"))
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(done); <-ended })
+}
+
+// What happens while the next generation is loading.
+func TestWhileChecking(t *testing.T) {
+	checking := func(t *testing.T, pid1 bool) *service {
+		s := serve(t, pid1, []string{"--on-change", "restart", "--poll", "1s"})
+		s.reports.await(t, 1, "start 0 0")
+		t.Cleanup(s.volume.restless())
+		waitUntil(t, func() bool { return s.candidate() != 0 })
+		return s
+	}
+	t.Run("SIGTERM", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := checking(t, pid1)
+			s.signal(syscall.SIGTERM)
+			s.ends(0)
+		})
+	})
+	t.Run("the command dies", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := checking(t, pid1)
+			syscall.Kill(s.command(), syscall.SIGKILL)
+			s.ends(137)
+		})
+	})
+	t.Run("the candidate dies", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			v := newVolume(t)
+			v.set("0")
+			s := serveVolume(t, pid1, v, []string{"--on-change", "restart", "--poll", "200ms"})
+			s.reports.await(t, 1, "start 0 0")
+			stop := v.restless()
+			defer stop()
+			waitUntil(t, func() bool {
+				if pid := s.candidate(); pid != 0 {
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+				return s.log.count("died: killed by KILL") > 0
+			})
+			stop()
+			v.set("9")
+			s.reports.await(t, 1, "start 9 9")
+			s.log.await(t, 1, "goes on")
+		})
+	})
+}
+
+// What happens while the old generation is being stopped and does not want to.
+func TestWhileStopping(t *testing.T) {
+	stopping := func(t *testing.T, pid1 bool, timeout string) *service {
+		s := serve(t, pid1, []string{"--on-change", "restart", "--stop-signal", "USR1", "--stop-timeout", timeout}, "stubborn")
+		s.reports.await(t, 1, "start 0 0")
+		s.volume.set("1")
+		s.reports.await(t, 1, "got SIGUSR1")
+		return s
+	}
+	t.Run("it is killed", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := stopping(t, pid1, "100ms")
+			s.reports.await(t, 1, "start 1 1")
+			s.log.await(t, 1, "generation 1 did not stop within 100ms of USR1: killed")
+		})
+	})
+	t.Run("SIGTERM", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := stopping(t, pid1, "500ms")
+			s.signal(syscall.SIGTERM)
+			s.signal(syscall.SIGTERM)
+			s.reports.await(t, 1, "got SIGTERM")
+			s.ends(137) // killed after the time of the restart
+			if n := s.reports.count("start"); n != 1 {
+				t.Errorf("started %d times", n)
+			}
+		})
+	})
+	t.Run("the candidate dies", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := stopping(t, pid1, "1h")
+			syscall.Kill(s.candidate(), syscall.SIGKILL)
+			s.log.await(t, 1, "preparing another")
+			syscall.Kill(s.command(), syscall.SIGKILL)
+			s.reports.await(t, 1, "start 1 1")
+		})
+	})
+	t.Run("the secrets become bad and the candidate dies", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := stopping(t, pid1, "1h")
+			s.volume.flip(map[string]string{"db_password": ""})
+			syscall.Kill(s.candidate(), syscall.SIGKILL)
+			s.log.await(t, 1, "the value is empty")
+			syscall.Kill(s.command(), syscall.SIGKILL)
+			s.ends(125)
+		})
+	})
+	t.Run("another change", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := stopping(t, pid1, "500ms")
+			s.volume.set("2")
+			s.reports.await(t, 1, "start 2 2")
+		})
+	})
+	t.Run("it is stopped", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, pid1 bool) {
+			s := serve(t, pid1, []string{"--on-change", "restart"}, "stopped")
+			s.reports.await(t, 1, "stopping")
+			s.volume.set("1")
+			s.reports.await(t, 1, "stop") // it was continued, to handle SIGTERM
+			s.reports.await(t, 2, "stopping")
+		})
+	})
+}
+
+// When the supervisor is killed, the command dies, whoever it runs as; the next generation as well.
+func TestSupervisorIsKilled(t *testing.T) {
+	for _, options := range [][]string{{"--on-change", "restart", "--stop-signal", "USR1", "--stop-timeout", "1h"}, {"--on-change", "restart", "--user", "65534:65534", "--stop-signal", "USR1", "--stop-timeout", "1h"}} {
+		if os.Geteuid() != 0 && len(options) > 6 {
+			t.Skip("needs root, for --user")
+		}
+		s := serve(t, false, options, "stubborn")
+		s.reports.await(t, 1, "start 0 0")
+		s.volume.set("1")
+		s.reports.await(t, 1, "got SIGUSR1")
+		pids := []int{s.command(), s.candidate()}
+		s.signal(syscall.SIGKILL)
+		for _, pid := range pids {
+			waitUntil(t, func() bool { st := state(pid); return st == "" || st == "Z" })
+		}
+	}
+}
+
+// With --signal-group the process group gets the signals, and the command also when it has moved to another.
+func TestSignalGroup(t *testing.T) {
+	s := serve(t, false, []string{"--init", "--signal-group"}, "kids")
+	s.reports.await(t, 1, "start")
+	s.signal(syscall.SIGUSR1)
+	s.reports.await(t, 1, "got SIGUSR1")
+	s.reports.await(t, 1, "kid got SIGUSR1")
+	s.signal(syscall.SIGTERM)
+	s.ends(0)
+
+	s = serve(t, false, []string{"--init", "--signal-group"}, "group")
+	s.reports.await(t, 1, "start")
+	s.signal(syscall.SIGUSR1)
+	s.reports.await(t, 1, "got SIGUSR1")
+}
+
+// A directory that is unmounted and mounted again is watched again.
+func TestRemount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount")
+	}
+	dir := t.TempDir()
+	mount := func(value string) {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+			t.Skipf("cannot mount: %v", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "db_password"), []byte(canary+"-"+value), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount("0")
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	s := serveVolume(t, false, &volume{t: t, dir: dir}, []string{"--on-change", "restart", "--poll", "100ms"})
+	s.reports.await(t, 1, "start 0")
+	if err := unix.Unmount(dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.log.await(t, 1, "holds no secret")
+	mount("1")
+	s.reports.await(t, 1, "start 1")
+	if err := os.WriteFile(filepath.Join(dir, "db_password"), []byte(canary+"-2"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reports.await(t, 1, "start 2")
+}
+
+// Nobody reads the log, or the disk it goes to is full: the command goes on, and updates are served.
+func TestLogThatCannotBeWritten(t *testing.T) {
+	closed := func(t *testing.T) *os.File {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read.Close()
+		return write
+	}
+	full := func(t *testing.T) *os.File {
+		file, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for name, open := range map[string]func(*testing.T) *os.File{"closed pipe": closed, "full disk": full} {
+		t.Run(name, func(t *testing.T) {
+			v := newVolume(t)
+			v.set("0")
+			read, write, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(shim(t), "--dir", v.dir, "--settle", "10ms", "--on-change", "restart", "--", named(t, "worker"))
+			cmd.Stderr = open(t)
+			cmd.ExtraFiles = []*os.File{write}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer cmd.Process.Signal(syscall.SIGTERM)
+			write.Close()
+			reports := readLines(read)
+			reports.await(t, 1, "start 0 0")
+			for n := 1; n < 4; n++ {
+				v.set(strconv.Itoa(n))
+				reports.await(t, 1, fmt.Sprintf("start %d %d", n, n))
+			}
+			if reports.count("got SIGPIPE") > 0 {
+				t.Error("the command got the SIGPIPE of the log")
+			}
+		})
+	}
+}
+
+// Where the kernel gives no inotify instance, the poll finds changes, and a warning says so.
+func TestWithoutInotify(t *testing.T) {
+	if exec.Command("unshare", "-Ur", "true").Run() != nil {
+		t.Skip("cannot make a user namespace here")
+	}
+	v := newVolume(t)
+	v.set("0")
+	program := []string{"unshare", "-Ur", "sh", "-c", `echo 0 >/proc/sys/user/max_inotify_instances; exec "$@"`, "sh", shim(t)}
+	s := serveProgram(t, false, program, v, []string{"--on-change", "restart", "--poll", "50ms"})
+	s.reports.await(t, 1, "start 0 0")
+	s.log.await(t, 1, "inotify")
+	v.set("1")
+	s.reports.await(t, 1, "start 1 1")
+	v.set("2")
+	s.reports.await(t, 1, "start 2 2")
+	if n := s.log.count("max_user_instances"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+func TestWithoutProc(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to unmount /proc")
+	}
+	out, err := exec.Command("unshare", "--mount", "sh", "-c", "umount -l /proc && exec "+shim(t)+" --dir '' --init -- true").CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 125 || !strings.Contains(string(out), "/proc is needed") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// As a user without any capability, who may gain none.
+func TestUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to drop from")
+	}
+	v := newVolume(t)
+	v.set("0")
+	program := filepath.Join(filepath.Dir(v.dir), "secret-entrypoint")
+	worker := filepath.Join(filepath.Dir(v.dir), "worker")
+	if err := exec.Command(shim(t), "--install", program).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(program, worker); err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
+		program, "--dir", v.dir, "--settle", "10ms", "--on-change", "restart", "--", worker, "orphans")
+	cmd.ExtraFiles = []*os.File{write}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	reports := readLines(read)
+	reports.await(t, 1, "start 0 0")
+	v.set("1")
+	reports.await(t, 1, "start 1 1")
+	if err := os.Chmod(filepath.Join(v.dir, "..data", "jwt_key"), 0); err != nil {
+		t.Fatal(err)
+	}
+	v.set("2")
+	reports.await(t, 1, "start 2 2")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The supervisor's memory holds no secret once the command runs, nor after updates, good and bad.
+func TestNoSecretInTheSupervisor(t *testing.T) {
+	s := serve(t, false, []string{"--on-change", "restart", "--set", "URL=postgres://${DB_PASSWORD}@db"})
+	s.reports.await(t, 1, "start 0 0")
+	s.volume.set("1")
+	s.reports.await(t, 1, "start 1 1")
+	s.volume.flip(map[string]string{"db_password": canary + "\x00", "jwt_key": canary})
+	s.log.await(t, 1, "NUL byte")
+	for pid, want := range map[int]bool{s.pid: false, s.command(): true} {
+		if got := inMemory(t, pid, []byte(canary+"-")); got != want {
+			t.Errorf("a value is in the memory of process %d (supervisor %d): %v, want %v", pid, s.pid, got, want)
+		}
+	}
+}
+
+// inMemory looks for a text in the writable mappings of a process.
+func inMemory(t *testing.T, pid int, text []byte) bool {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	scanned := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(maps)), "\n") {
+		fields := strings.Fields(line)
+		var from, to uint64
+		if _, err := fmt.Sscanf(fields[0], "%x-%x", &from, &to); err != nil || fields[1][:2] != "rw" {
+			continue
+		}
+		const step = 1 << 20
+		for at := from; at < to; at += step {
+			buf := make([]byte, min(step+uint64(len(text)), to-at))
+			n, _ := mem.ReadAt(buf, int64(at)) // what was never touched may be unreadable
+			scanned += n
+			if bytes.Contains(buf[:n], text) {
+				return true
+			}
+			if n == 0 && to-at > 64<<20 {
+				break // the race detector reserves terabytes
+			}
+		}
+	}
+	if scanned < 100<<10 {
+		t.Errorf("only %d bytes of process %d could be looked at", scanned, pid)
+	}
+	return false
+}
+
+// What the command inherits through a supervisor is what it inherits without.
+func TestInheritanceFromASupervisor(t *testing.T) {
+	plain := strings.Split(inheritance(t), "\n")
+	wrapped := strings.Split(inheritance(t, shim(t), "--dir", "", "--init", "--"), "\n")
+	if !slices.Equal(plain, wrapped) {
+		t.Errorf("unwrapped:\n%s\nwrapped:\n%s", strings.Join(plain, "\n"), strings.Join(wrapped, "\n"))
+	}
+}

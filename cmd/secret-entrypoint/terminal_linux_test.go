@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal makes a pseudo-terminal: the side a person types at, and that of the programs (pty(7)).
+func openTerminal(t *testing.T) (person, programs *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return person, programs
+}
+
+// A session is a program that leads a session on a terminal, as one in docker run -it is, or a login shell.
+type session struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	person *os.File
+	screen *lines
+}
+
+func startSession(t *testing.T, args ...string) *session {
+	t.Helper()
+	person, programs := openTerminal(t)
+	s := &session{t: t, cmd: exec.Command(args[0], args[1:]...), person: person, screen: readLines(person)}
+	s.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10", "PS1=$ ", "TERM=dumb", "PATH="+os.Getenv("PATH"))
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = programs, programs, programs
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	programs.Close()
+	t.Cleanup(func() {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		if t.Failed() {
+			t.Logf("screen:\n%s", s.screen)
+		}
+	})
+	return s
+}
+
+// types is what a person types; a line ends with \n, and \x03 is Ctrl-C, \x1a Ctrl-Z.
+func (s *session) types(text string) {
+	s.t.Helper()
+	if _, err := s.person.WriteString(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// The program as the leader of a session, as in docker run -it: an interactive shell behind it has job control.
+func TestInteractiveShell(t *testing.T) {
+	for _, way := range []string{"child", "PID 1"} {
+		t.Run(way, func(t *testing.T) {
+			command := []string{shim(t), "--dir", "", "--init", "--", "bash", "--norc", "-i"}
+			if way == "PID 1" {
+				if os.Geteuid() != 0 {
+					t.Skip("needs root, for a PID namespace")
+				}
+				command = append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, command...)
+			}
+			s := startSession(t, command...)
+			s.types("echo up$((1+1))\n")
+			s.screen.await(t, 1, "up2")
+			s.types("sleep 1000\n")
+			waitUntil(t, func() bool { return find(s.cmd.Process.Pid, "sleep\x001000") != 0 })
+			s.types("\x1a") // Ctrl-Z: back to the shell
+			s.screen.await(t, 1, "Stopped")
+			s.types("jobs; echo jobs$((2+2))\n")
+			s.screen.await(t, 1, "jobs4")
+			s.types("fg\n")
+			s.screen.await(t, 4, "sleep 1000")
+			waitUntil(t, func() bool { return state(find(s.cmd.Process.Pid, "sleep\x001000")) == "S" })
+			s.types("\x03") // Ctrl-C: ends the sleep, not the shell
+			s.types("echo still$((3+3))\n")
+			s.screen.await(t, 1, "still6")
+			if strings.Contains(s.screen.String(), "no job control") {
+				t.Error("there is no job control")
+			}
+			s.types("exit 3\n")
+			s.cmd.Wait()
+			if status := s.cmd.ProcessState.ExitCode(); status != 3 {
+				t.Errorf("exit status %d", status)
+			}
+		})
+	}
+}
+
+// find finds a descendant of a process whose command line begins so; 0 is none.
+func find(pid int, commandLine string) int {
+	for _, p := range family(pid) {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p))
+		if strings.HasPrefix(string(line), commandLine) {
+			return p
+		}
+	}
+	return 0
+}
+
+// state is a process's state: R, S, T for stopped, Z.
+func state(pid int) string {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := strings.Cut(string(data), ") ")
+	state, _, _ := strings.Cut(after, " ")
+	return state
+}
+
+// The program as a job of a shell: Ctrl-Z stops it with its command, fg continues both, Ctrl-C arrives once,
+// and afterwards the terminal is the shell's again.
+func TestJobOfAShell(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	count := `trap 'n=$((n+1)); echo int-$n' INT; trap 'echo term; exit 4' TERM; trap 'echo c""ont' CONT; echo r""eady; while :; do sleep 0.05; done`
+	s.types(shim(t) + ` --dir '' --init -- sh -c '` + strings.ReplaceAll(count, "'", `'\''`) + "'\n")
+	s.screen.await(t, 1, "ready")
+	s.types("\x03")
+	s.screen.await(t, 1, "int-1")
+	s.types("\x1a")
+	s.screen.await(t, 1, "Stopped")
+	s.types("echo at the shell $((4+4))\n")
+	s.screen.await(t, 1, "at the shell 8")
+	s.types("fg\n")
+	s.screen.await(t, 1, "cont")
+	s.types("\x03")
+	s.screen.await(t, 1, "int-2")
+	s.types("\x1a")
+	s.screen.await(t, 2, "Stopped")
+	s.types("bg; kill %1\n")
+	s.screen.await(t, 1, "term")
+	s.types("wait; echo back $((5+5))\n")
+	s.screen.await(t, 1, "back 10")
+	if n := s.screen.count("int-3"); n != 0 {
+		t.Error("a Ctrl-C arrived twice")
+	}
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}
+
+// In a script, what follows in the same process group can read from the terminal.
+func TestTerminalIsGivenBack(t *testing.T) {
+	s := startSession(t, "sh", "-c", shim(t)+` --dir '' --init -- sh -c 'read a; echo "first $a"'; read b; echo "second $b"`)
+	s.types("one\n")
+	s.screen.await(t, 1, "first one")
+	s.types("two\n")
+	s.screen.await(t, 1, "second two")
+	s.cmd.Wait()
+}
+
+// A job in the background does not take the terminal, and its command stops when it reads from it, as any would.
+func TestBackgroundJob(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	s.types(shim(t) + " --dir '' --init -- sh -c 'read a; echo g\"\"ot $a' &\n")
+	s.types("\n")
+	waitUntil(t, func() bool {
+		s.types("jobs\n")
+		return s.screen.count("Stopped") > 0
+	})
+	s.types("fg\n")
+	s.types("hello\n")
+	s.screen.await(t, 1, "got hello")
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}
+
+// The next generation has the terminal, too; and the log goes there although we are in its background.
+func TestTerminalAfterARestart(t *testing.T) {
+	v := newVolume(t)
+	v.flip(map[string]string{"db_password": "0"})
+	s := startSession(t, "sh", "-c", `stty tostop; exec "$@"`, "sh",
+		shim(t), "--dir", v.dir, "--settle", "10ms", "--on-change", "restart", "--", "sh", "-c", `echo "ready $DB_PASSWORD"; while read a; do echo "got $a from $DB_PASSWORD"; done`)
+	s.screen.await(t, 1, "ready 0")
+	s.types("x\n")
+	s.screen.await(t, 1, "got x from 0")
+	v.flip(map[string]string{"db_password": "1"})
+	s.screen.await(t, 1, "ready 1")
+	s.screen.await(t, 1, "restarted")
+	s.types("y\n")
+	s.screen.await(t, 1, "got y from 1")
+	s.types("\x04")
+	s.cmd.Wait()
+}

@@ -1,0 +1,377 @@
+//go:build linux
+
+package supervise
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The gate is a pair of connected sockets between the supervisor and a candidate, the process that is to
+// become the next generation of the command. Both ends are in this file. What is said, in order:
+//
+//  1. supervisor: a [Request], with the key for digests
+//  2. candidate:  a [Report], when it has loaded everything and stands ready, or why it does not
+//  3. supervisor: go. Or it cancels, by closing its end (and killing the candidate)
+//  4. candidate:  the end of file, for its end is close-on-exec: it is the command now. Or a
+//     [Failure]: execve failed
+//
+// A candidate that reads the end of file has lost its supervisor, or was cancelled, and goes.
+// Each message is its length in four bytes and its fields; a list is its length and its items.
+
+// gateOption comes before the options of the command line, with the descriptor of the candidate's end.
+const gateOption = "--gate="
+
+// maxMessage bounds what one end believes of the other: a report of ten thousand secrets has one megabyte.
+const maxMessage = 64 << 20
+
+// goAhead is the byte that says go.
+const goAhead = 'g'
+
+// A Request is what a candidate is told before it loads.
+type Request struct {
+	First   bool     // no generation runs yet
+	Sources []string // what gave secrets to the generation that runs, as it reported them
+
+	key digestKey
+}
+
+// A Report is what a candidate has found.
+type Report struct {
+	Ready   bool     // it can become the command, when told to
+	Status  int      // if not: the exit status that says so
+	Secrets []Secret // what it would have in its environment
+	Sources []string // what gave them; the supervisor only hands them on
+	Watch   []string // paths in which a change can be seen
+	Lines   []Line   // to be logged
+}
+
+// A Secret is the name of a variable and a keyed digest of its value. Without the key,
+// which no one but the supervisor and its candidates has, it tells nothing of the value.
+type Secret struct {
+	Name   string
+	Digest uint64
+}
+
+// A Failure is why execve did not become the command.
+type Failure struct {
+	Status int // the exit status that says so
+	Line   Line
+}
+
+// gate is the supervisor's end.
+type gate struct{ socket *os.File }
+
+// openGate makes a pair of sockets: the supervisor's end, and the candidate's as a
+// bare descriptor that is closed on exec.
+func openGate() (*gate, int, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, os.NewSyscallError("socketpair", err)
+	}
+	if err := unix.SetNonblock(pair[0], true); err != nil { // for the runtime's poller
+		unix.Close(pair[0])
+		unix.Close(pair[1])
+		return nil, -1, os.NewSyscallError("fcntl", err)
+	}
+	return &gate{os.NewFile(uintptr(pair[0]), "gate")}, pair[1], nil
+}
+
+// A message is what the candidate said, or that it will say no more: then both are nil.
+type message struct {
+	report  *Report
+	failure *Failure
+}
+
+// converse sends the request and returns what the candidate says, as it comes. The channel is closed
+// at the end of file, which also ends the goroutine; it never waits for the receiver.
+func (g *gate) converse(r Request) <-chan message {
+	said := make(chan message, 2)
+	go func() {
+		defer close(said)
+		var e encoder
+		e.request(r)
+		if e.writeTo(g.socket) != nil {
+			return
+		}
+		d := readMessage(g.socket)
+		report := d.report()
+		if d.bad {
+			return
+		}
+		said <- message{report: report}
+		d = readMessage(g.socket)
+		if failure := d.failure(); !d.bad {
+			said <- message{failure: failure}
+		}
+	}()
+	return said
+}
+
+func (g *gate) sayGo() error {
+	_, err := g.socket.Write([]byte{goAhead})
+	return err
+}
+
+func (g *gate) close() { g.socket.Close() }
+
+// A Candidate is the candidate's end of the gate.
+type Candidate struct {
+	Request
+	socket  descriptor
+	started uint64
+	parent  int
+}
+
+// Inherited finds the gate that this process was started with: args are the command line after
+// the program's name, and rest are those that are not about the gate. Without one, the
+// Candidate is nil: the process was started by a user. It waits for the supervisor's request.
+func Inherited(args []string) (c *Candidate, rest []string, err error) {
+	if len(args) == 0 || !strings.HasPrefix(args[0], gateOption) {
+		return nil, args, nil
+	}
+	fd, err := strconv.Atoi(strings.TrimPrefix(args[0], gateOption))
+	if err != nil || !isSocket(fd) {
+		return nil, nil, errors.New(gateOption + " is how a supervisor starts its command, not an option")
+	}
+	unix.CloseOnExec(fd)
+	c = &Candidate{socket: descriptor(fd), parent: unix.Getppid()}
+	d := readMessage(c.socket)
+	c.Request = d.request()
+	if d.bad {
+		return nil, nil, errors.New("the supervisor is gone")
+	}
+	return c, args[1:], nil
+}
+
+func isSocket(fd int) bool {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && kind == unix.AF_UNIX
+}
+
+// Digest is a value's digest under the supervisor's key.
+func (c *Candidate) Digest(value string) uint64 { return c.key.sum(value) }
+
+// Report tells the supervisor what was found and waits for its word: true for go. The calling
+// goroutine must be locked to its thread until execve, which inherits what is set here: the
+// command dies with its supervisor (PR_SET_PDEATHSIG in prctl(2); a change of credentials clears
+// it, so that comes before).
+func (c *Candidate) Report(r Report) bool {
+	var e encoder
+	e.report(&r)
+	if e.writeTo(c.socket) != nil || !r.Ready {
+		return false
+	}
+	word := make([]byte, 1)
+	if _, err := io.ReadFull(c.socket, word); err != nil || word[0] != goAhead {
+		return false
+	}
+	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) != nil {
+		return false
+	}
+	return unix.Getppid() == c.parent // else it died before the prctl
+}
+
+// Fail tells the supervisor that execve failed.
+func (c *Candidate) Fail(f Failure) {
+	var e encoder
+	e.int(f.Status)
+	e.line(&f.Line)
+	e.writeTo(c.socket) //nolint:errcheck // there is no one else to tell
+}
+
+// descriptor reads and writes a blocking descriptor without the runtime's poller.
+type descriptor int
+
+func (fd descriptor) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(fd), b)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+func (fd descriptor) Write(b []byte) (int, error) {
+	for done := 0; ; {
+		// MSG_NOSIGNAL: a supervisor that is gone is an error, not a SIGPIPE.
+		n, err := unix.SendmsgN(int(fd), b[done:], nil, nil, unix.MSG_NOSIGNAL)
+		if done += max(n, 0); err != nil && err != unix.EINTR || done == len(b) {
+			return done, err
+		}
+	}
+}
+
+// encoder builds a message.
+type encoder struct{ b []byte }
+
+func (e *encoder) int(n int)       { e.b = binary.AppendUvarint(e.b, uint64(n)) }
+func (e *encoder) digest(n uint64) { e.b = binary.LittleEndian.AppendUint64(e.b, n) }
+
+func (e *encoder) bool(v bool) {
+	if v {
+		e.int(1)
+	} else {
+		e.int(0)
+	}
+}
+
+func (e *encoder) string(s string) {
+	e.int(len(s))
+	e.b = append(e.b, s...)
+}
+
+func (e *encoder) strings(list []string) {
+	e.int(len(list))
+	for _, s := range list {
+		e.string(s)
+	}
+}
+
+func (e *encoder) request(r Request) {
+	e.bool(r.First)
+	e.strings(r.Sources)
+	e.digest(r.key[0])
+	e.digest(r.key[1])
+}
+
+func (e *encoder) report(r *Report) {
+	e.bool(r.Ready)
+	e.int(r.Status)
+	e.int(len(r.Secrets))
+	for _, s := range r.Secrets {
+		e.string(s.Name)
+		e.digest(s.Digest)
+	}
+	e.strings(r.Sources)
+	e.strings(r.Watch)
+	e.int(len(r.Lines))
+	for i := range r.Lines {
+		e.line(&r.Lines[i])
+	}
+}
+
+func (e *encoder) line(l *Line) {
+	e.int(int(l.Level))
+	e.string(l.Text)
+	e.int(len(l.Fields))
+	for _, f := range l.Fields {
+		e.string(f.Name)
+		e.string(f.Value)
+		e.bool(f.Number)
+	}
+}
+
+func (e *encoder) writeTo(w io.Writer) error {
+	if len(e.b) > maxMessage {
+		return errors.New("message too long")
+	}
+	_, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(e.b))), e.b...))
+	return err
+}
+
+// decoder takes a message apart. After anything unexpected it is bad, and gives zeros.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func readMessage(r io.Reader) *decoder {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return &decoder{bad: true}
+	}
+	size := binary.LittleEndian.Uint32(head[:])
+	if size > maxMessage {
+		return &decoder{bad: true}
+	}
+	d := &decoder{b: make([]byte, size)}
+	if _, err := io.ReadFull(r, d.b); err != nil {
+		return &decoder{bad: true}
+	}
+	return d
+}
+
+func (d *decoder) int() int {
+	n, size := binary.Uvarint(d.b)
+	if d.bad || size <= 0 || n > math.MaxInt32 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[size:]
+	return int(n)
+}
+
+func (d *decoder) bool() bool { return d.int() == 1 }
+
+func (d *decoder) digest() uint64 {
+	if d.bad || len(d.b) < 8 {
+		d.bad = true
+		return 0
+	}
+	n := binary.LittleEndian.Uint64(d.b)
+	d.b = d.b[8:]
+	return n
+}
+
+func (d *decoder) string() string {
+	n := d.int()
+	if d.bad || n > len(d.b) {
+		d.bad = true
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
+}
+
+// list decodes items until there are as many as announced, or something is wrong.
+func list[T any](d *decoder, item func() T) []T {
+	var all []T
+	for n := d.int(); n > 0; n-- {
+		one := item()
+		if d.bad {
+			return nil
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (d *decoder) request() Request {
+	return Request{First: d.bool(), Sources: list(d, d.string), key: digestKey{d.digest(), d.digest()}}
+}
+
+func (d *decoder) report() *Report {
+	return &Report{
+		Ready:   d.bool(),
+		Status:  d.int(),
+		Secrets: list(d, func() Secret { return Secret{d.string(), d.digest()} }),
+		Sources: list(d, d.string),
+		Watch:   list(d, d.string),
+		Lines:   list(d, d.line),
+	}
+}
+
+func (d *decoder) line() Line {
+	return Line{
+		Level:  Level(d.int()),
+		Text:   d.string(),
+		Fields: list(d, func() Field { return Field{d.string(), d.string(), d.bool()} }),
+	}
+}
+
+func (d *decoder) failure() *Failure { return &Failure{Status: d.int(), Line: d.line()} }

@@ -1,0 +1,209 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"path/filepath"
+	"slices"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+)
+
+// A notifier tells of events; it is fsnotify's Watcher, or a test's. Adding a path again is cheap, and makes
+// sure that what is at the path now is watched.
+type notifier interface {
+	Add(path string) error
+	Remove(path string) error
+	Close() error
+	signs() (<-chan fsnotify.Event, <-chan error)
+}
+
+type fsNotifier struct{ *fsnotify.Watcher }
+
+func (n fsNotifier) signs() (<-chan fsnotify.Event, <-chan error) { return n.Events, n.Errors }
+
+func openNotifier() (notifier, error) {
+	n, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	return fsNotifier{n}, nil
+}
+
+// watches are the paths to watch, with what watches them.
+type watches struct {
+	options  Options
+	open     func() (notifier, error)
+	notifier notifier // nil: there is none
+	wanted   []string // sorted
+	watched  []string // what the notifier was told, sorted: wanted, or for what does not exist what is above it
+	warned   string
+	seed     maphash.Seed
+	seen     uint64 // the identities of wanted, when last looked at
+}
+
+func (a *watches) events() <-chan fsnotify.Event {
+	if a.notifier == nil {
+		return nil
+	}
+	events, _ := a.notifier.signs()
+	return events
+}
+
+func (a *watches) errors() <-chan error {
+	if a.notifier == nil {
+		return nil
+	}
+	_, errs := a.notifier.signs()
+	return errs
+}
+
+// want replaces the paths, and reports whether there is a new one.
+func (a *watches) want(paths []string) bool {
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	fresh := slices.ContainsFunc(paths, func(p string) bool {
+		_, known := slices.BinarySearch(a.wanted, p)
+		return !known
+	})
+	if !fresh && len(paths) == len(a.wanted) {
+		return false
+	}
+	a.wanted = paths
+	a.arm()
+	a.look()
+	return fresh
+}
+
+// arm makes sure that everything wanted is watched, whatever has come, gone or been replaced.
+func (a *watches) arm() {
+	if a.notifier == nil && len(a.wanted) > 0 {
+		n, err := a.open()
+		if err != nil {
+			a.warn("no file events can be had", err)
+			return
+		}
+		a.notifier = n
+	}
+	now := make([]string, 0, len(a.wanted))
+	var problem error
+	for _, path := range a.wanted {
+		at, err := a.add(path)
+		if err != nil {
+			problem = fmt.Errorf("watch %q: %w", path, err)
+			continue
+		}
+		now = append(now, at)
+	}
+	slices.Sort(now)
+	now = slices.Compact(now)
+	removed := false
+	for _, path := range a.watched {
+		if _, still := slices.BinarySearch(now, path); !still {
+			removed = a.notifier.Remove(path) == nil || removed
+		}
+	}
+	if removed {
+		// Two paths of one inode have one watch between them, which may have been removed just now.
+		for _, path := range now {
+			a.notifier.Add(path) //nolint:errcheck // it was added a moment ago; the next poll says more
+		}
+	}
+	a.watched = now
+	a.warn("not all files can be watched", problem)
+}
+
+// add watches a path or, if it does not exist, the nearest directory above that does: there
+// it will appear.
+func (a *watches) add(path string) (at string, err error) {
+	for {
+		err = a.notifier.Add(path)
+		above := filepath.Dir(path)
+		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) || above == path {
+			return path, err
+		}
+		path = above
+	}
+}
+
+// failed: the notifier has an error. That events were lost is none that anybody needs to know.
+func (a *watches) failed(err error) {
+	if !errors.Is(err, fsnotify.ErrEventOverflow) {
+		a.warn("file events", err)
+	}
+}
+
+// warn tells of a problem, or that there is none, when that was not the last thing told.
+func (a *watches) warn(what string, err error) {
+	text := ""
+	if err != nil {
+		text = what + ": " + err.Error()
+	}
+	if text == a.warned {
+		return
+	}
+	a.warned = text
+	if err == nil || a.options.Warn == nil {
+		return
+	}
+	advice := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		advice = ", raise fs.inotify.max_user_watches (sysctl, on the host)"
+	case errors.Is(err, unix.EMFILE):
+		advice = ", raise fs.inotify.max_user_instances (sysctl, on the host) or the limit of open files"
+	}
+	if a.options.Poll > 0 {
+		a.options.Warn(fmt.Errorf("%s: %w: changes are found by looking every %v%s", what, err, a.options.Poll, advice))
+	} else {
+		a.options.Warn(fmt.Errorf("%s: %w: changes are not seen, since polling is off: turn it on%s", what, err, advice))
+	}
+}
+
+// poll reports whether something has changed since the last look. It also makes up for watches that ended unnoticed.
+func (a *watches) poll() bool {
+	a.arm()
+	before := a.seen
+	a.look()
+	return a.seen != before
+}
+
+// identity is what tells a file from another, or from itself before it was written to.
+type identity struct {
+	err          unix.Errno
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+// look takes the identities of everything wanted. A symlink counts both as itself and as what it leads to.
+func (a *watches) look() {
+	if a.seed == (maphash.Seed{}) {
+		a.seed = maphash.MakeSeed()
+	}
+	var sum maphash.Hash
+	sum.SetSeed(a.seed)
+	var st unix.Stat_t
+	for _, path := range a.wanted {
+		maphash.WriteComparable(&sum, identify(unix.Lstat(path, &st), &st))
+		maphash.WriteComparable(&sum, identify(unix.Stat(path, &st), &st))
+	}
+	a.seen = sum.Sum64()
+}
+
+func identify(err error, st *unix.Stat_t) identity {
+	if err != nil {
+		errno, _ := err.(unix.Errno)
+		return identity{err: errno}
+	}
+	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim} //nolint:unconvert // int32 on macOS
+}
+
+// close ends all watches.
+func (a *watches) close() {
+	if a.notifier != nil {
+		a.notifier.Close()
+	}
+}
