@@ -45,7 +45,6 @@ type field struct {
 	number      bool // value is a decimal number
 }
 
-func (l *logger) info(text string)  { l.line(levelInfo, text, nil) }
 func (l *logger) debug(text string) { l.line(levelDebug, text, nil) }
 func (l *logger) warn(text string)  { l.line(levelWarn, text, nil) }
 func (l *logger) error(text string) { l.line(levelError, text, nil) }

@@ -189,17 +189,6 @@ func (l *lines) await(t *testing.T, n int, text string) {
 	}
 }
 
-// last is what follows a text in the last line with it.
-func (l *lines) last(text string) string {
-	all := l.list()
-	for _, line := range slices.Backward(all) {
-		if _, after, ok := strings.Cut(line, text); ok {
-			return after
-		}
-	}
-	return ""
-}
-
 // volume is a directory that is updated as the kubelet does it (AtomicWriter in k8s.io/kubernetes/pkg/volume/util).
 type volume struct {
 	t     *testing.T

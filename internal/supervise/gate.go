@@ -125,9 +125,8 @@ func (g *gate) close() { g.socket.Close() }
 // A Candidate is the candidate's end of the gate.
 type Candidate struct {
 	Request
-	socket  descriptor
-	started uint64
-	parent  int
+	socket descriptor
+	parent int
 }
 
 // Inherited finds the gate that this process was started with: args are the command line after

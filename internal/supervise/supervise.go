@@ -41,7 +41,7 @@ const StatusFailed = 125
 // as long as it wants: until it is ready there is nothing to go on with.
 const loadTimeout = time.Minute
 
-// state is where the supervisor stands; doc.go has the diagram.
+// state is where the supervisor stands.
 type state int
 
 const (
