@@ -200,3 +200,47 @@ func TestTerminalAfterARestart(t *testing.T) {
 	s.types("\x04")
 	s.cmd.Wait()
 }
+
+// A signal that stops, sent to the program, stops it after its command, as whoever sent it expects of one process; so
+// does dumb-init. PID 1 goes on.
+func TestStopsWithTheCommand(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {
+		cmd := exec.Command(shim(t), "--dir", "", "--init", "--", "sleep", "1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Process.Kill()
+		is := func(want string) {
+			t.Helper()
+			waitUntil(t, func() bool {
+				return state(cmd.Process.Pid) == want && state(find(cmd.Process.Pid, "sleep\x001000")) == want
+			})
+		}
+		is("S")
+		for range 2 {
+			cmd.Process.Signal(sig)
+			is("T")
+			cmd.Process.Signal(syscall.SIGCONT)
+			is("S")
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != 128+15 {
+			t.Errorf("exit status %d", status)
+		}
+	}
+}
+
+// A command that is stopped in its first moment, before its supervisor knows that it is the command.
+func TestStoppedAtOnce(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	for n := range 20 {
+		s.types(shim(t) + " --dir '' --init -- sh -c 'kill -STOP $$; echo a\"\"t $((100+" + fmt.Sprint(n) + "))'\n")
+		s.screen.await(t, n+1, "Stopped")
+		s.types("fg\n")
+		s.screen.await(t, 1, fmt.Sprintf("at %d", 100+n))
+	}
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}

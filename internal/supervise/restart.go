@@ -37,6 +37,8 @@ func (s *supervisor) timeout() {
 		s.deliver(unix.SIGKILL)
 	case sweeping:
 		s.sweep()
+	case committing: // and SIGTERM came
+		unix.Kill(s.next.pid, unix.SIGKILL) //nolint:errcheck // of another user, it can only be waited for
 	}
 }
 
@@ -96,7 +98,7 @@ func (s *supervisor) committed() {
 	s.next = nil
 	now.gate.close()
 	s.generation++
-	s.command = &process{pid: now.pid, secrets: now.report.Secrets, sources: now.report.Sources}
+	s.command = &process{pid: now.pid, secrets: now.report.Secrets, sources: now.report.Sources, stopped: now.stopped}
 	if s.generation > 1 {
 		s.acted()
 	}
@@ -105,8 +107,11 @@ func (s *supervisor) committed() {
 		s.deliver(sig)
 	}
 	s.waiting = nil
-	if now.gone {
+	switch {
+	case now.gone:
 		s.command.gone, s.command.status = true, exitStatus(now.wait)
 		s.exited()
+	case now.stopped:
+		s.suspend()
 	}
 }

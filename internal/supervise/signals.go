@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,10 @@ func (s *supervisor) signal(sig unix.Signal) {
 		return // our own, from a log that nobody reads any more
 	case final:
 		s.ending = true
+	case sig == unix.SIGTSTP, sig == unix.SIGTTIN, sig == unix.SIGTTOU:
+		s.stopAsked = true
+	case sig == unix.SIGCONT:
+		s.stopAsked = false
 	}
 	switch s.state {
 	case starting:
@@ -84,6 +89,9 @@ func (s *supervisor) signal(sig unix.Signal) {
 		s.waiting = append(s.waiting, sig)
 	case committing:
 		s.waiting = append(s.waiting, sig)
+		if final {
+			s.timer.Reset(max(s.StopTimeout, time.Nanosecond)) // its execve may hang in a file system
+		}
 	}
 }
 

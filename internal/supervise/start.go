@@ -21,6 +21,7 @@ type candidate struct {
 	said   <-chan message // nil when silent
 	report *Report        // when it has loaded
 	silent bool           // it said all it will: it is the command, or dying
+	stopped bool          // by a signal
 	gone   bool
 	wait   unix.WaitStatus // when gone
 }

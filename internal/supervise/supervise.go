@@ -76,6 +76,7 @@ type supervisor struct {
 	failure    string        // what was wrong with the latest update, if it failed
 	told       []Line        // what the latest report said
 	warned     bool          // of a process that cannot be killed
+	stopAsked  bool          // a signal that stops was forwarded, and the command has not stopped yet
 	waiting    []unix.Signal // for a command to exist
 	key        digestKey
 
@@ -90,7 +91,7 @@ type process struct {
 	pid     int
 	secrets []Secret
 	sources []string
-	stopped bool // by a signal, at least once
+	stopped bool // by a signal, and not continued
 	gone    bool
 	status  int // when gone: the exit status
 }
@@ -155,6 +156,9 @@ func (s *supervisor) step() {
 
 // enter changes the state. A state that waits has its time limit; zero is none.
 func (s *supervisor) enter(to state, limit time.Duration) {
+	if to != s.state {
+		s.say(Debug, s.state.String()+" -> "+to.String())
+	}
 	s.state = to
 	s.timer.Stop()
 	if limit > 0 {

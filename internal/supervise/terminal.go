@@ -2,11 +2,7 @@
 
 package supervise
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // A terminal is the one that controls this process. Its foreground process group, which gets what is
 // typed (Ctrl-C, Ctrl-Z) and may read, is lent to the command. The nil terminal is none: all methods do nothing.
@@ -75,17 +71,6 @@ func (t *terminal) take() {
 		t.set(t.own)
 		t.lent = false
 	}
-}
-
-// suspend: the command was stopped, by Ctrl-Z or because it read from the background. The shell that started us,
-// and waits for us, must see that: we stop too, until it continues us. PID 1 has no such shell
-// and cannot be stopped from inside its namespace (pid_namespaces(7)).
-func (t *terminal) suspend() {
-	if t == nil || os.Getpid() == 1 {
-		return
-	}
-	t.take()
-	unix.Kill(os.Getpid(), unix.SIGSTOP) //nolint:errcheck // cannot fail
 }
 
 // resume: the command is about to be continued. If the shell has put us in the foreground, the command comes to it too.

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Every way from one state of the supervisor to another is taken here, and docs/how-it-works.md has a table of just these.
+func TestStates(t *testing.T) {
+	page, err := os.ReadFile("../../docs/how-it-works.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string][]string)
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 {
+			documented[strings.TrimSpace(cells[1])] = strings.FieldsFunc(cells[3], func(r rune) bool { return r < 'a' || r > 'z' })
+		}
+	}
+	var known []string
+	for state := range documented {
+		known = append(known, state)
+	}
+	taken := make(map[string]bool)
+	scenarios := []struct {
+		name    string
+		options []string
+		words   []string
+		act     func(s *service)
+		way     string
+	}{
+		{"it ends", nil, nil, func(s *service) {
+			s.reports.await(t, 1, "start")
+			s.signal(syscall.SIGTERM)
+		}, "starting committing running ended"},
+		{"bad secrets", []string{"--dir", "/nonexistent"}, nil, nil, "starting ended"},
+		{"no program", []string{"--dotenv", "-/nonexistent", "--", "/proc/self/exe/none"}, nil, nil, "starting ended"},
+		{"no interpreter", []string{"--", script(t, "#!/nonexistent\n")}, nil, nil, "starting committing ended"},
+		{"nothing differs", nil, nil, func(s *service) {
+			s.reports.await(t, 1, "start")
+			s.volume.set("0")
+			s.log.await(t, 1, "checking -> running")
+			s.signal(syscall.SIGTERM)
+		}, "starting committing running checking running ended"},
+		{"a restart, later", []string{"--splay", "2ms"}, []string{"orphans"}, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.reports.await(t, 1, "start 1 1")
+			s.log.await(t, 1, "restarted")
+			s.signal(syscall.SIGTERM)
+		}, "running delaying checking stopping sweeping committing running"},
+		{"it is killed", []string{"--stop-signal", "USR1", "--stop-timeout", "1ms"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.reports.await(t, 1, "start 1 1")
+			s.signal(syscall.SIGTERM)
+		}, "stopping killing sweeping committing running"},
+		{"exit", []string{"--on-change", "exit"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+		}, "checking stopping sweeping ended"},
+		{"it ends while a change waits", []string{"--splay", "100h"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.log.await(t, 1, "running -> delaying")
+			syscall.Kill(s.command(), syscall.SIGKILL)
+		}, "running delaying ended"},
+		{"SIGTERM while a change waits", []string{"--splay", "100h"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.log.await(t, 1, "running -> delaying")
+			s.signal(syscall.SIGTERM)
+		}, "running delaying running ended"},
+		{"it ends while the next loads", nil, nil, func(s *service) {
+			s.log.await(t, 1, "checking -> running") // the look that follows a start
+			defer s.volume.restless()()
+			s.log.await(t, 2, "running -> checking")
+			syscall.Kill(s.command(), syscall.SIGKILL)
+		}, "running checking ended"},
+		{"SIGTERM while it is being stopped", []string{"--stop-signal", "USR1", "--stop-timeout", "1h"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.reports.await(t, 1, "got SIGUSR1")
+			s.signal(syscall.SIGTERM)
+		}, "checking stopping ended"},
+	}
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			s := serve(t, false, append([]string{"--on-change", "restart", "--log-level", "debug"}, sc.options...), sc.words...)
+			if sc.act != nil {
+				sc.act(s)
+			}
+			s.cmd.Wait()
+			<-s.log.done
+			way := []string{"starting"}
+			for _, line := range s.log.list() {
+				from, to, ok := strings.Cut(strings.TrimPrefix(line, "secret-entrypoint: debug: "), " -> ")
+				if !ok {
+					continue
+				}
+				if last := way[len(way)-1]; from != last {
+					t.Errorf("%q does not follow %s", line, last)
+				}
+				way = append(way, to)
+				taken[from+" -> "+to] = true
+			}
+			if got := strings.Join(way, " "); !strings.Contains(got, sc.way) {
+				t.Errorf("the way was %s, want %s", got, sc.way)
+			}
+		})
+	}
+	for from, words := range documented {
+		for _, to := range words {
+			if slices.Contains(known, to) && !taken[from+" -> "+to] {
+				t.Errorf("the page has %s -> %s, which was not taken", from, to)
+			}
+		}
+	}
+	for edge := range taken {
+		if from, to, _ := strings.Cut(edge, " -> "); !slices.Contains(documented[from], to) {
+			t.Errorf("%s is not in the page", edge)
+		}
+	}
+}
+
+// script makes an executable file.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
