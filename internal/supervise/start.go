@@ -16,14 +16,14 @@ const self = "/proc/self/exe"
 
 // A candidate is a process that is to become the next generation.
 type candidate struct {
-	pid    int
-	gate   *gate
-	said   <-chan message // nil when silent
-	report *Report        // when it has loaded
-	silent bool           // it said all it will: it is the command, or dying
-	stopped bool          // by a signal
-	gone   bool
-	wait   unix.WaitStatus // when gone
+	pid     int
+	gate    *gate
+	said    <-chan message // nil when silent
+	report  *Report        // when it has loaded
+	silent  bool           // it said all it will: it is the command, or dying
+	stopped bool           // by a signal
+	gone    bool
+	wait    unix.WaitStatus // when gone
 }
 
 // startCandidate starts this program again, behind a gate. It has a process group of its own, in
