@@ -53,6 +53,7 @@ func (p pit) contenders(shim, bare, built string) []contender {
 		}},
 		// Without a server these two have nothing to read from: what they cost by themselves.
 		{name: "envconsul -once", program: "envconsul", start: plain("-once")},
+		{name: "consul-template", program: "consul-template", start: plain("-once", "-exec")},
 		{name: "chamber, null backend", program: "chamber", start: func(path string, _ int, behind string) ([]string, []string) {
 			return []string{path, "exec", "x", "--", behind}, append([]string{"CHAMBER_SECRET_BACKEND=null"}, environ...)
 		}},

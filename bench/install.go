@@ -19,6 +19,7 @@ var debian = map[string]string{
 // modules are the neighbours that are installed as Go modules, at the versions measured.
 var modules = []string{
 	"github.com/hashicorp/envconsul@v0.13.3",
+	"github.com/hashicorp/consul-template@v0.41.1",
 	"github.com/bank-vaults/secret-init@v0.3.4",
 }
 

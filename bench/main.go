@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // counts are the numbers of secrets, with the part of the rounds that each gets.
@@ -23,6 +24,7 @@ type settings struct {
 	shim, out, only string
 	rounds          int
 	install         bool
+	rest            time.Duration
 	seed            uint64
 }
 
@@ -34,10 +36,12 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 200, "how often each contender is run with each `number` of secrets; with 10,000 a fifth of that")
 	flag.BoolVar(&s.install, "install", false, "get what is missing: as root from Debian, and as Go modules")
 	flag.Uint64Var(&s.seed, "seed", 1, "of the order within rounds and of the intervals")
+	flag.DurationVar(&s.rest, "rest", 20*time.Second, "how long what stays is left alone, to see what it does")
 	quick := flag.Bool("quick", false, "a tenth of the rounds")
 	flag.Parse()
 	if *quick {
 		s.rounds /= 10
+		s.rest /= 10
 	}
 	if err := bench(s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -101,6 +105,9 @@ func bench(s settings) error {
 		r.add(c.secrets, rounds, able, results, failures, rng)
 	}
 	r.memory()
+	if err := r.stays(shim, built, files.dir, s.rest); err != nil {
+		return err
+	}
 	if s.out == "" {
 		fmt.Print(r.markdown())
 		return nil

@@ -16,6 +16,7 @@ type report struct {
 	files         string // the file system of the secrets
 	contenders    []contender
 	tables        []table
+	stay          []stay
 	peaks         map[string][2]int // KiB with 25 secrets and with 1,000
 }
 
@@ -104,6 +105,7 @@ func (r *report) markdown() string {
 	for _, t := range r.tables {
 		t.write(say)
 	}
+	r.staying(say)
 	r.sizes(say)
 	say("\n## How each was run\n")
 	say("- %s: a Go program that reads the files of a directory with package `os` and execs, built with the same flags.", baseline)
@@ -111,6 +113,7 @@ func (r *report) markdown() string {
 	say("- The shell scripts are in the manner of the official images' `file_env`, called once for each variable.")
 	say("- tini, catatonit, dumb-init and gosu read no secrets: they show what starting anything in between costs.")
 	say("- envconsul without a server and chamber with its null backend show what they cost before they fetch anything.")
+	say("- What stays is measured once, in the order of its table, with the same C program behind it.")
 	say("- \"%v\": it could not be had where this was measured, so nothing is said about it here.", errMissing)
 	return b.String()
 }
@@ -124,6 +127,7 @@ func (r *report) budgets(say func(string, ...any)) {
 	say("| start-up with 25 secrets | at most 1.15 × bare Go | %s |", r.find(25, ours).against())
 	say("| with 200 | faster than bare Go | %s |", r.find(200, ours).against())
 	say("| with 1,000 | faster than bare Go | %s |", r.find(1_000, ours).against())
+	r.stayBudgets(say)
 	say("| linear to 10,000 | ten times the secrets cost ten times the time over that of none | from 1,000 to 10,000: %s; bare Go: %s |\n",
 		r.growth(ours), r.growth(baseline))
 }

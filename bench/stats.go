@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -37,4 +38,22 @@ func ratios(a, b []float64) []float64 {
 		r[i] = a[i] / b[i]
 	}
 	return r
+}
+
+// quantile is the value that a part of the values do not exceed.
+func quantile(values []float64, part float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(math.Ceil(part*float64(len(sorted))))-1)]
+}
+
+// differences subtracts what was measured in the same round.
+func differences(a, b []float64) []float64 {
+	var d []float64
+	for i := range a {
+		d = append(d, a[i]-b[i])
+	}
+	return d
 }

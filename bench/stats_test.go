@@ -46,3 +46,27 @@ func TestRatios(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestDifferences(t *testing.T) {
+	if got := differences([]float64{1, 9}, []float64{2, 3}); !slices.Equal(got, []float64{-1, 6}) {
+		t.Errorf("got %v", got)
+	}
+	if got := differences(nil, nil); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	values := make([]float64, 100)
+	for i := range values {
+		values[99-i] = float64(i + 1)
+	}
+	for part, want := range map[float64]float64{0.5: 50, 0.99: 99, 1: 100} {
+		if got := quantile(values, part); got != want {
+			t.Errorf("%v: %v, want %v", part, got, want)
+		}
+	}
+	if got := quantile(values[:1], 0.99); got != 100 {
+		t.Errorf("of one: %v", got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 // stay starts COMMAND and stays with it. No secret is read in this process: each generation of COMMAND
 // begins as this program again, behind a gate, and reads them itself.
 func stay(o *options, args, environ []string, log *logger) int {
+	runtime.GOMAXPROCS(1) // nothing here runs in parallel; two threads and a quarter of the memory less
 	c := supervise.Config{
 		Args:        args,
 		Environ:     environ,
