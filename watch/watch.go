@@ -19,6 +19,8 @@
 //	elsewhere
 //	a directory that goes     its watch ends; a new one is made when the directory above, or the poll,
 //	and comes back            shows that it is back
+//	a directory mounted       the poll: fsnotify does not tell of the end of a watch by an unmount
+//	or unmounted
 //	a file bind-mounted       a watch on the file, for writes in place. What is renamed over it on
 //	                          the host is never seen
 //	more than the queue holds the overflow is told, and is a hint like any other
@@ -51,7 +53,7 @@ const patience = 10
 // A Watcher watches paths until it is closed.
 type Watcher struct {
 	options Options
-	paths   chan []string
+	paths   chan []string // the latest, if they were not taken yet
 	changes chan time.Time
 	quit    chan struct{} // closed by Close
 	done    chan struct{} // closed when the goroutine has ended
@@ -64,7 +66,7 @@ func New(o Options) *Watcher { return start(o, openNotifier) }
 func start(o Options, open func() (notifier, error)) *Watcher {
 	w := &Watcher{
 		options: o,
-		paths:   make(chan []string),
+		paths:   make(chan []string, 1),
 		changes: make(chan time.Time, 1),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -73,12 +75,20 @@ func start(o Options, open func() (notifier, error)) *Watcher {
 	return w
 }
 
-// Watch replaces the paths: absolute ones, of files and directories, that need not exist. When there is one
-// that was not watched before, a change is told, for it may have changed since the caller looked.
+// Watch replaces the paths: absolute ones, of files and directories, that need not exist. When they differ from those
+// before, a change is told, for something may have changed since the caller looked. It never
+// waits, not even for a file system that hangs.
 func (w *Watcher) Watch(paths []string) {
-	select {
-	case w.paths <- slices.Clone(paths):
-	case <-w.quit:
+	for latest := slices.Clone(paths); ; {
+		select {
+		case w.paths <- latest:
+			return
+		default:
+		}
+		select {
+		case <-w.paths:
+		default:
+		}
 	}
 }
 
@@ -118,10 +128,10 @@ func (w *Watcher) run(all *watches) {
 			if all.want(paths) {
 				event()
 			}
-		case <-all.events():
+		case <-all.hints():
 			event()
-		case err := <-all.errors():
-			all.failed(err)
+		case err := <-all.problems():
+			all.warn("file events", err)
 			event()
 		case <-poll.C:
 			poll.Reset(w.options.Poll)

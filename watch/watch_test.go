@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 )
 
@@ -155,7 +154,7 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// Paths that are the same cause nothing; a new one is a hint; one that is not wanted any more is not watched.
+// Paths that are the same cause nothing; others are a hint; one that is not wanted any more is not watched.
 func TestPathsChange(t *testing.T) {
 	a, b := t.TempDir(), t.TempDir()
 	w := New(Options{Settle: time.Millisecond})
@@ -169,7 +168,8 @@ func TestPathsChange(t *testing.T) {
 	told(t, w)
 	quiet(w)
 	w.Watch([]string{b})
-	unchanged(t, w)
+	told(t, w)
+	quiet(w)
 	put(t, "x", a, "x")
 	unchanged(t, w)
 	put(t, "x", b, "x")
@@ -229,14 +229,14 @@ func openFiles(t *testing.T) int {
 
 // A fake is a notifier that a test speaks for.
 type fake struct {
-	events  chan fsnotify.Event
+	hints   chan struct{}
 	errs    chan error
 	add     func(path string) error
 	watched map[string]bool
 }
 
 func newFake() *fake {
-	return &fake{events: make(chan fsnotify.Event), errs: make(chan error), watched: make(map[string]bool)}
+	return &fake{hints: make(chan struct{}), errs: make(chan error), watched: make(map[string]bool)}
 }
 
 func (f *fake) Add(path string) error {
@@ -251,9 +251,8 @@ func (f *fake) Add(path string) error {
 
 func (f *fake) Remove(path string) error { delete(f.watched, path); return nil }
 func (f *fake) Close() error             { return nil }
-func (f *fake) signs() (<-chan fsnotify.Event, <-chan error) {
-	return f.events, f.errs
-}
+func (f *fake) Hints() <-chan struct{}   { return f.hints }
+func (f *fake) Problems() <-chan error   { return f.errs }
 
 // clocked runs a test with a fake notifier and a clock of its own. The first change, of the new path, is taken.
 func clocked(t *testing.T, o Options, test func(t *testing.T, f *fake, w *Watcher, dir string)) {
@@ -272,7 +271,7 @@ func TestSettle(t *testing.T) {
 	clocked(t, Options{Settle: time.Second}, func(t *testing.T, f *fake, w *Watcher, _ string) {
 		began := time.Now()
 		for range 5 {
-			f.events <- fsnotify.Event{}
+			f.hints <- struct{}{}
 			time.Sleep(900 * time.Millisecond)
 		}
 		first := <-w.Changes()
@@ -288,7 +287,7 @@ func TestSettleIsBounded(t *testing.T) {
 		began := time.Now()
 		go func() {
 			for range 200 {
-				f.events <- fsnotify.Event{}
+				f.hints <- struct{}{}
 				time.Sleep(100 * time.Millisecond)
 			}
 		}()
@@ -328,16 +327,11 @@ func TestPoll(t *testing.T) {
 	})
 }
 
-// An overflow of the queue is a hint, and nobody is warned of it; any other error is both.
+// An error is a hint, and told once.
 func TestErrors(t *testing.T) {
 	var warnings []string
 	o := Options{Settle: time.Second, Poll: time.Hour, Warn: func(err error) { warnings = append(warnings, err.Error()) }}
 	clocked(t, o, func(t *testing.T, f *fake, w *Watcher, _ string) {
-		f.errs <- fsnotify.ErrEventOverflow
-		<-w.Changes()
-		if warnings != nil {
-			t.Errorf("warned: %q", warnings)
-		}
 		for range 3 {
 			f.errs <- errors.New("read failed")
 		}
@@ -346,6 +340,81 @@ func TestErrors(t *testing.T) {
 			t.Errorf("warned: %q", warnings)
 		}
 	})
+}
+
+// What was written between the caller's look and its Watch is told, though the paths are fewer and there are no events.
+func TestFewerPaths(t *testing.T) {
+	dir := t.TempDir()
+	gone, stays := filepath.Join(dir, "gone"), filepath.Join(dir, "stays")
+	put(t, "1", gone)
+	put(t, "1", stays)
+	w := start(Options{Settle: time.Millisecond, Poll: 10 * time.Millisecond}, func() (notifier, error) { return nil, unix.EMFILE })
+	defer w.Close()
+	w.Watch([]string{gone, stays})
+	told(t, w)
+	quiet(w)
+	put(t, "22", stays)
+	w.Watch([]string{stays})
+	told(t, w)
+}
+
+// A directory that is made after the watch on it failed, and before there is one on the directory above.
+func TestAppearsMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	late := filepath.Join(dir, "late")
+	put(t, "x", dir, "x")
+	w := start(Options{Settle: time.Millisecond}, func() (notifier, error) {
+		n, err := openNotifier()
+		return afterAdd{n, func(path string, err error) {
+			if path == late && errors.Is(err, unix.ENOENT) {
+				os.Mkdir(late, 0o755)
+			}
+		}}, err
+	})
+	defer w.Close()
+	w.Watch([]string{late})
+	told(t, w)
+	quiet(w)
+	put(t, "y", late, "password")
+	told(t, w)
+}
+
+type afterAdd struct {
+	notifier
+	then func(string, error)
+}
+
+func (a afterAdd) Add(path string) error {
+	err := a.notifier.Add(path)
+	a.then(path, err)
+	return err
+}
+
+// A directory that is replaced again and again, its predecessor moved away and removed: fsnotify then fails to remove
+// its own watch, which is no problem of anybody's, and must not bring the watcher to a halt.
+func TestReplacedDirectory(t *testing.T) {
+	for _, settle := range []time.Duration{0, time.Millisecond} {
+		base := t.TempDir()
+		dir := filepath.Join(base, "dir")
+		must(t, os.Mkdir(dir, 0o755))
+		w := New(Options{Settle: settle, Poll: time.Hour, Warn: func(err error) { t.Error(err) }})
+		w.Watch([]string{dir})
+		told(t, w)
+		for n := range 2000 {
+			must(t, os.Mkdir(filepath.Join(base, "new"), 0o755))
+			put(t, fmt.Sprint(n), base, "new", "password")
+			must(t, os.Rename(dir, filepath.Join(base, "old")))
+			must(t, os.Rename(filepath.Join(base, "new"), dir))
+			must(t, os.RemoveAll(filepath.Join(base, "old")))
+			if n%10 == 0 {
+				told(t, w)
+			}
+		}
+		quiet(w)
+		put(t, "last", dir, "password")
+		told(t, w)
+		w.Close()
+	}
 }
 
 // When the kernel's limits are reached, the poll does the work, one warning says so, and when there is

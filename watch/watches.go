@@ -7,30 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 )
-
-// A notifier tells of events; it is fsnotify's Watcher, or a test's. Adding a path again is cheap, and makes
-// sure that what is at the path now is watched.
-type notifier interface {
-	Add(path string) error
-	Remove(path string) error
-	Close() error
-	signs() (<-chan fsnotify.Event, <-chan error)
-}
-
-type fsNotifier struct{ *fsnotify.Watcher }
-
-func (n fsNotifier) signs() (<-chan fsnotify.Event, <-chan error) { return n.Events, n.Errors }
-
-func openNotifier() (notifier, error) {
-	n, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, err
-	}
-	return fsNotifier{n}, nil
-}
 
 // watches are the paths to watch, with what watches them.
 type watches struct {
@@ -44,37 +22,31 @@ type watches struct {
 	seen     uint64 // the identities of wanted, when last looked at
 }
 
-func (a *watches) events() <-chan fsnotify.Event {
+func (a *watches) hints() <-chan struct{} {
 	if a.notifier == nil {
 		return nil
 	}
-	events, _ := a.notifier.signs()
-	return events
+	return a.notifier.Hints()
 }
 
-func (a *watches) errors() <-chan error {
+func (a *watches) problems() <-chan error {
 	if a.notifier == nil {
 		return nil
 	}
-	_, errs := a.notifier.signs()
-	return errs
+	return a.notifier.Problems()
 }
 
-// want replaces the paths, and reports whether there is a new one.
+// want replaces the paths, and reports whether they differ.
 func (a *watches) want(paths []string) bool {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
-	fresh := slices.ContainsFunc(paths, func(p string) bool {
-		_, known := slices.BinarySearch(a.wanted, p)
-		return !known
-	})
-	if !fresh && len(paths) == len(a.wanted) {
+	if slices.Equal(paths, a.wanted) {
 		return false
 	}
 	a.wanted = paths
 	a.arm()
 	a.look()
-	return fresh
+	return true
 }
 
 // arm makes sure that everything wanted is watched, whatever has come, gone or been replaced.
@@ -118,20 +90,18 @@ func (a *watches) arm() {
 // add watches a path or, if it does not exist, the nearest directory above that does: there
 // it will appear.
 func (a *watches) add(path string) (at string, err error) {
-	for {
-		err = a.notifier.Add(path)
-		above := filepath.Dir(path)
-		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) || above == path {
-			return path, err
+	var st unix.Stat_t
+	for at, below := path, ""; ; {
+		err = a.notifier.Add(at)
+		above := filepath.Dir(at)
+		switch {
+		case (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)) && above != at:
+			at, below = above, at
+		case err == nil && at != path && unix.Stat(below, &st) == nil:
+			at = path // what was not there appeared before there was a watch to tell of it
+		default:
+			return at, err
 		}
-		path = above
-	}
-}
-
-// failed: the notifier has an error. That events were lost is none that anybody needs to know.
-func (a *watches) failed(err error) {
-	if !errors.Is(err, fsnotify.ErrEventOverflow) {
-		a.warn("file events", err)
 	}
 }
 

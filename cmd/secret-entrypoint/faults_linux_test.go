@@ -206,7 +206,7 @@ func TestWhileChecking(t *testing.T) {
 		s := serve(t, pid1, []string{"--on-change", "restart", "--poll", "1s"})
 		s.reports.await(t, 1, "start 0 0")
 		t.Cleanup(s.volume.restless())
-		waitUntil(t, func() bool { return s.candidate() != 0 })
+		s.holdCandidate()
 		return s
 	}
 	t.Run("SIGTERM", func(t *testing.T) {
@@ -231,12 +231,8 @@ func TestWhileChecking(t *testing.T) {
 			s.reports.await(t, 1, "start 0 0")
 			stop := v.restless()
 			defer stop()
-			waitUntil(t, func() bool {
-				if pid := s.candidate(); pid != 0 {
-					syscall.Kill(pid, syscall.SIGKILL)
-				}
-				return s.log.count("died: killed by KILL") > 0
-			})
+			syscall.Kill(s.holdCandidate(), syscall.SIGKILL)
+			s.log.await(t, 1, "died: killed by KILL")
 			stop()
 			v.set("9")
 			s.reports.await(t, 1, "start 9 9")
@@ -277,7 +273,7 @@ func TestWhileStopping(t *testing.T) {
 		bothWays(t, func(t *testing.T, pid1 bool) {
 			s := stopping(t, pid1, "1h")
 			syscall.Kill(s.candidate(), syscall.SIGKILL)
-			s.log.await(t, 1, "preparing another")
+			s.log.await(t, 1, "another will be prepared")
 			syscall.Kill(s.command(), syscall.SIGKILL)
 			s.reports.await(t, 1, "start 1 1")
 		})
@@ -287,8 +283,9 @@ func TestWhileStopping(t *testing.T) {
 			s := stopping(t, pid1, "1h")
 			s.volume.flip(map[string]string{"db_password": ""})
 			syscall.Kill(s.candidate(), syscall.SIGKILL)
-			s.log.await(t, 1, "the value is empty")
+			s.log.await(t, 1, "another will be prepared")
 			syscall.Kill(s.command(), syscall.SIGKILL)
+			s.log.await(t, 1, "the value is empty")
 			s.ends(125)
 		})
 	})
@@ -552,4 +549,87 @@ func TestInheritanceFromASupervisor(t *testing.T) {
 	if !slices.Equal(plain, wrapped) {
 		t.Errorf("unwrapped:\n%s\nwrapped:\n%s", strings.Join(plain, "\n"), strings.Join(wrapped, "\n"))
 	}
+}
+
+// What a script had started before it became the program belongs to no generation, and outlives them.
+func TestWhatWasThereBefore(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		v := newVolume(t)
+		v.set("0")
+		program := []string{"sh", "-c", `sleep 1234 & exec "$@"`, "sh", shim(t)}
+		s := serveProgram(t, pid1, program, v, []string{"--on-change", "restart"}, "orphans")
+		s.reports.await(t, 1, "start 0 0")
+		helper := find(s.pid, "sleep\x001234")
+		if helper == 0 {
+			t.Fatal("there is no helper")
+		}
+		v.set("1")
+		s.reports.await(t, 1, "start 1 1")
+		s.log.await(t, 1, "restarted")
+		if state(helper) != "S" {
+			t.Error("the helper was killed")
+		}
+		if find(s.pid, "sleep\x001000") == 0 {
+			t.Error("the new generation has no orphans: this shows nothing")
+		}
+		syscall.Kill(helper, syscall.SIGKILL)
+		s.signal(syscall.SIGTERM)
+		s.ends(0)
+	})
+}
+
+// Without the capability to signal another user's process nothing could be stopped: that is told before anything starts.
+func TestUserWithoutKill(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to drop from")
+	}
+	for _, c := range []struct {
+		user   string
+		status int
+	}{{"65534:65534", 125}, {"0:0", 0}} {
+		cmd := exec.Command("setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", shim(t), "--dir", "", "--init", "--user", c.user, "--", "true")
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.status || c.status == 125 && !strings.Contains(string(out), "--cap-add KILL") {
+			t.Errorf("--user %s: %v: %s", c.user, err, out)
+		}
+	}
+}
+
+// What cannot be killed is told of, and does not keep the next generation from starting for ever.
+func TestUnkillable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to lack a capability")
+	}
+	v := newVolume(t)
+	v.set("0")
+	program := []string{"setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill", shim(t)}
+	s := serveProgram(t, false, program, v, []string{"--on-change", "restart", "--stop-timeout", "1s"}, "stranger")
+	s.reports.await(t, 1, "start 0 0")
+	waitUntil(t, func() bool { return find(s.pid, "sleep\x001004") != 0 })
+	stranger := find(s.pid, "sleep\x001004")
+	defer syscall.Kill(stranger, syscall.SIGKILL)
+	v.set("1")
+	s.reports.await(t, 1, "start 1 1")
+	s.log.await(t, 1, fmt.Sprintf("processes of generation 1 cannot be killed and are left: [%d]", stranger))
+	s.signal(syscall.SIGTERM)
+	s.ends(0)
+	for _, pid := range []int{stranger, find(1, "sleep\x001004")} {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// A candidate that dies while the old generation is being stopped is not replaced before that is gone: what killed it may
+// have been a lack of memory.
+func TestNoCandidateBesideTheOldGeneration(t *testing.T) {
+	s := serve(t, false, []string{"--on-change", "restart", "--stop-signal", "USR1", "--stop-timeout", "1h"}, "stubborn")
+	s.reports.await(t, 1, "start 0 0")
+	s.volume.set("1")
+	s.reports.await(t, 1, "got SIGUSR1")
+	syscall.Kill(s.candidate(), syscall.SIGKILL)
+	s.log.await(t, 1, "another will be prepared")
+	if s.candidate() != 0 {
+		t.Error("there is another before the old generation is gone")
+	}
+	syscall.Kill(s.command(), syscall.SIGKILL)
+	s.reports.await(t, 1, "start 1 1")
 }

@@ -64,7 +64,7 @@ func appendJSON(b []byte, s string) []byte {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
-		case r < ' ':
+		case r < ' ' || r >= 0x7f && r <= 0x9f: // a terminal obeys the C1 controls as well
 			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 		default:
 			b = utf8.AppendRune(b, r)

@@ -46,7 +46,7 @@ func TestStates(t *testing.T) {
 			s.volume.set("0")
 			s.log.await(t, 1, "checking -> running")
 			s.signal(syscall.SIGTERM)
-		}, "starting committing running checking running ended"},
+		}, "starting committing running checking running"},
 		{"a restart, later", []string{"--splay", "2ms"}, []string{"orphans"}, func(s *service) {
 			s.reports.await(t, 1, "start 0 0")
 			s.volume.set("1")
@@ -129,7 +129,7 @@ func TestStates(t *testing.T) {
 }
 
 // holdCandidate stops one while it loads: it says nothing until it is continued.
-func (s *service) holdCandidate() {
+func (s *service) holdCandidate() int {
 	s.t.Helper()
 	held := 0
 	waitUntil(s.t, func() bool {
@@ -143,6 +143,7 @@ func (s *service) holdCandidate() {
 		}
 		return false
 	})
+	return held
 }
 
 // script makes an executable file.

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/supervise"
 	"github.com/secret-entrypoint/secret-entrypoint/watch"
@@ -13,6 +15,13 @@ import (
 // stay starts COMMAND and stays with it. No secret is read in this process: each generation of COMMAND
 // begins as this program again, behind a gate, and reads them itself.
 func stay(o *options, args, environ []string, log *logger) int {
+	if o.user != "" && !maySignal() {
+		if who, err := findUser(o.user); err == nil && who.uid != 0 {
+			log.error("--user " + inject.Printable(o.user) + " with --on-change or --init: without the capability KILL this process cannot signal " +
+				"another user's: add it (--cap-add KILL, or capabilities.add in Kubernetes), or start the container as that user")
+			return exitFailed
+		}
+	}
 	runtime.GOMAXPROCS(1) // nothing here runs in parallel; two threads and a quarter of the memory less
 	c := supervise.Config{
 		Args:        args,
@@ -32,15 +41,29 @@ func stay(o *options, args, environ []string, log *logger) int {
 		},
 	}
 	if o.onChange != nil {
-		w := watch.New(watch.Options{Settle: o.settle, Poll: o.poll, Warn: func(err error) { log.warn(err.Error()) }})
-		defer w.Close()
-		c.Changes, c.Watch = w.Changes(), w.Watch
+		// It is never closed: when the command has ended this process does, and must not wait for a file system that hangs.
+		warnings := make(chan error, 1)
+		w := watch.New(watch.Options{Settle: o.settle, Poll: o.poll, Warn: func(err error) {
+			select {
+			case warnings <- err:
+			default: // one waits to be logged
+			}
+		}})
+		c.Changes, c.Watch, c.Warnings = w.Changes(), w.Watch, warnings
 	}
 	status, err := supervise.Run(c)
 	if err != nil {
 		log.error(err.Error())
 	}
 	return status
+}
+
+// maySignal reports whether this process may signal another user's (CAP_KILL in capabilities(7)).
+func maySignal() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&header, &data[0])
+	return err != nil || data[0].Effective&(1<<unix.CAP_KILL) != 0
 }
 
 // action decides by --on-change: the gravest of what the rules say of each variable. Each signal is sent once.

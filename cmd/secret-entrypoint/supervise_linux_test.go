@@ -61,20 +61,23 @@ func serveProgram(t *testing.T, pid1 bool, program []string, v *volume, options 
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10", "GOCOVERDIR="+t.TempDir())
 	s.cmd.ExtraFiles = []*os.File{write}
-	stderr, err := s.cmd.StderrPipe()
+	stderr, logged, err := os.Pipe() // of its own, for Wait would close cmd's before it is read
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.cmd.Stderr = logged
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	write.Close()
+	logged.Close()
 	s.reports, s.log = readLines(read), readLines(stderr)
 	s.pid = s.cmd.Process.Pid
 	t.Cleanup(func() {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 		read.Close()
+		stderr.Close()
 		if t.Failed() {
 			t.Logf("log:\n%s\nreports:\n%s", s.log, s.reports)
 		}
@@ -280,6 +283,7 @@ func openToAll(t *testing.T, dir string) {
 //	exit=N          it exits at once
 //	orphans         it leaves processes behind: a daemon that was forked twice, one in a
 //	                session of its own, one that is stopped, one that ignores what it can
+//	stranger        it leaves a process of another user behind
 //	group           it moves to the process group of a child of its own
 //	kids            it has a child that reports its signals, too
 //	stopped         it stops itself
@@ -315,6 +319,8 @@ func worker() {
 			} {
 				exec.Command("sh", "-c", script).Run()
 			}
+		case "stranger":
+			exec.Command("sh", "-c", "setpriv --reuid 65534 --clear-groups sleep 1004 &").Run()
 		case "group":
 			child := exec.Command("sleep", "1000")
 			child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

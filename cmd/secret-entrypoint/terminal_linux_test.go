@@ -53,6 +53,9 @@ func startSession(t *testing.T, args ...string) *session {
 	}
 	programs.Close()
 	t.Cleanup(func() {
+		for _, pid := range family(s.cmd.Process.Pid) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 		if t.Failed() {
@@ -131,7 +134,8 @@ func state(pid int) string {
 // and afterwards the terminal is the shell's again.
 func TestJobOfAShell(t *testing.T) {
 	s := startSession(t, "bash", "--norc", "-i")
-	count := `trap 'n=$((n+1)); echo int-$n' INT; trap 'echo term; exit 4' TERM; trap 'echo c""ont' CONT; echo r""eady; while :; do sleep 0.05; done`
+	// It forks nothing while it waits: a shell that is stopped in its vfork does not stop.
+	count := `trap 'n=$((n+1)); echo int-$n' INT; trap 'kill $!; echo term; exit 4' TERM; trap 'echo c""ont' CONT; sleep 1000 & echo r""eady; while :; do wait; done`
 	s.types(shim(t) + ` --dir '' --init -- sh -c '` + strings.ReplaceAll(count, "'", `'\''`) + "'\n")
 	s.screen.await(t, 1, "ready")
 	s.types("\x03")
@@ -243,4 +247,80 @@ func TestStoppedAtOnce(t *testing.T) {
 	}
 	s.types("exit 0\n")
 	s.cmd.Wait()
+}
+
+// Behind a pipe the terminal is for the others of the job: they read from it, and get Ctrl-C.
+func TestPipeline(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	s.types("cat | " + shim(t) + " --dir '' --init -- sh -c 'while read l; do echo l=$l; done' | sed 's/^/out: /'\n")
+	s.types("one\n")
+	s.screen.await(t, 1, "out: l=one")
+	s.types("\x04")
+	s.types("sleep 1000 | " + shim(t) + " --dir '' --init -- sleep 1001 | cat\n")
+	waitUntil(t, func() bool { return find(s.cmd.Process.Pid, "sleep\x001001") != 0 })
+	s.types("\x03")
+	s.types("echo status ${PIPESTATUS[*]}\n")
+	s.screen.await(t, 1, "status 130 130 130")
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}
+
+// Ctrl-Z stops a script that waits for the program, too, so that the shell has the terminal again.
+func TestStopsInAScript(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	file := script(t, "#!/bin/sh\n"+shim(t)+" --dir '' --init -- sh -c 'echo r\"\"eady; read l; echo got $l'\necho script g\"\"oes on\n")
+	s.types(file + "\n")
+	s.screen.await(t, 1, "ready")
+	s.types("\x1a")
+	s.screen.await(t, 1, "Stopped")
+	s.types("fg\n")
+	waitUntil(t, func() bool {
+		return state(s.cmd.Process.Pid) == "S" && find(s.cmd.Process.Pid, "sh\x00-c\x00echo r") != 0
+	})
+	s.types("hello\n")
+	s.screen.await(t, 1, "got hello")
+	s.screen.await(t, 1, "script goes on")
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}
+
+// As the first process on a terminal, where no shell could ever continue it, the program's command is not stopped by Ctrl-Z, as
+// it would not be in our place.
+func TestNobodyToContinueIt(t *testing.T) {
+	for _, way := range [][]string{nil, {"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}} {
+		if way != nil && os.Geteuid() != 0 {
+			t.Skip("needs root, for a PID namespace")
+		}
+		s := startSession(t, append(way, shim(t), "--dir", "", "--init", "--", "sh", "-c", `echo r""eady; while read l; do echo "got $l"; done`)...)
+		s.screen.await(t, 1, "ready")
+		s.types("\x1a")
+		s.types("hello\n")
+		s.screen.await(t, 1, "got hello")
+		s.types("\x04")
+		s.cmd.Wait()
+	}
+}
+
+// A job that is brought from the background gets Ctrl-C whole.
+func TestFromTheBackground(t *testing.T) {
+	s := startSession(t, "bash", "--norc", "-i")
+	s.types(shim(t) + " --dir '' --init -- sh -c 'sleep 1000; echo d\"\"one' &\n")
+	waitUntil(t, func() bool { return find(s.cmd.Process.Pid, "sleep\x001000") != 0 })
+	s.types("fg\n")
+	s.screen.await(t, 2, "--init") // typed, and told by fg
+	waitUntil(t, func() bool { return foreground(t, s.person) != s.cmd.Process.Pid })
+	s.types("\x03")
+	waitUntil(t, func() bool { return find(s.cmd.Process.Pid, "sleep\x001000") == 0 })
+	s.types("exit 0\n")
+	s.cmd.Wait()
+}
+
+// foreground is the process group in the foreground of a terminal.
+func foreground(t *testing.T, terminal *os.File) int {
+	t.Helper()
+	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return group
 }

@@ -30,7 +30,7 @@ import (
 const gateOption = "--gate="
 
 // maxMessage bounds what one end believes of the other: a report of ten thousand secrets has one megabyte.
-const maxMessage = 64 << 20
+const maxMessage = 8 << 20
 
 // goAhead is the byte that says go.
 const goAhead = 'g'

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descendants returns the processes that descend from this one, zombies included, but for one child and
-// what descends from that. Processes whose session was begun from outside (docker exec, a probe)
+// descendants returns the processes that descend from this one, zombies included, but for some of its children and
+// what descends from those. Processes whose session was begun from outside (docker exec, a probe)
 // are not among them, even when their parents are gone and this process, as PID 1, has inherited them.
-func descendants(except int) []int {
+func descendants(except map[int]bool) []int {
 	if !haveChildren(except) {
 		return nil
 	}
@@ -22,13 +22,13 @@ func descendants(except int) []int {
 	self := os.Getpid()
 	// ours follows a process's ancestors, as far as they can be seen.
 	ours := func(pid int) bool {
-		for steps := 0; steps < len(all)+1; steps++ {
+		for range len(all) + 1 {
 			p, seen := all[pid]
 			switch {
-			case !seen || pid == except:
+			case !seen || except[pid]:
 				return false
 			case p.parent == self:
-				return pid != except
+				return true
 			}
 			pid = p.parent
 		}
@@ -45,10 +45,10 @@ func descendants(except int) []int {
 	return found
 }
 
-// haveChildren reports whether this process has another child than one. The kernel's list of children
+// haveChildren reports whether this process has other children than some. The kernel's list of children
 // spares reading all of /proc (CONFIG_PROC_CHILDREN, proc_tid_children(5)); it is exact here, since only this
 // goroutine takes children off it, by reaping them.
-func haveChildren(except int) bool {
+func haveChildren(except map[int]bool) bool {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return true
@@ -58,13 +58,25 @@ func haveChildren(except int) bool {
 		if err != nil {
 			return true // an older kernel, or a thread that ended: look at everything
 		}
-		for _, pid := range strings.Fields(string(list)) {
-			if pid != strconv.Itoa(except) {
+		for _, text := range strings.Fields(string(list)) {
+			if pid, err := strconv.Atoi(text); err != nil || !except[pid] {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// children are those of this process now. A script that became this program by exec leaves it what it had started: a tee for
+// its output, a helper. Those belong to no generation.
+func children() map[int]bool {
+	found := make(map[int]bool)
+	for pid, p := range processes() {
+		if p.parent == os.Getpid() {
+			found[pid] = true
+		}
+	}
+	return found
 }
 
 // relation is where a process stands among the others.

@@ -3,7 +3,6 @@
 package supervise
 
 import (
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +23,10 @@ func (s *supervisor) reap() {
 			}
 			return
 		case status.Stopped(), status.Continued():
-			s.halted(pid, status.Stopped())
-		case s.command != nil && pid == s.command.pid:
+			s.halted(pid, status)
+		case s.foreign[pid]:
+			delete(s.foreign, pid) // another process may get its number
+		case s.command != nil && pid == s.command.pid && !s.command.gone:
 			s.command.gone, s.command.status = true, exitStatus(status)
 			s.exited()
 		case s.next != nil && pid == s.next.pid:
@@ -39,28 +40,18 @@ func (s *supervisor) reap() {
 
 // halted: a child was stopped, as by Ctrl-Z, or continued. A candidate that was told to go may be the command already, and
 // have read from the terminal in its background, before the word that it is arrives here: committed looks again.
-func (s *supervisor) halted(pid int, stopped bool) {
+func (s *supervisor) halted(pid int, status unix.WaitStatus) {
+	var by unix.Signal // none: it was continued
+	if status.Stopped() {
+		by = status.StopSignal()
+	}
 	switch {
 	case s.command != nil && pid == s.command.pid:
-		s.command.stopped = stopped
-		if stopped {
-			s.suspend()
-		}
+		s.command.stopped = by
+		s.suspend()
 	case s.next != nil && pid == s.next.pid:
-		s.next.stopped = stopped
+		s.next.stopped = by
 	}
-}
-
-// suspend stops this process after the command, where someone waits to see that: the shell of its terminal, or
-// who sent the signal that stops here. PID 1 has neither, and cannot be stopped from inside its
-// namespace (pid_namespaces(7)). SIGCONT continues both.
-func (s *supervisor) suspend() {
-	if os.Getpid() == 1 || s.terminal == nil && !s.stopAsked {
-		return
-	}
-	s.stopAsked = false
-	s.terminal.take()
-	unix.Kill(os.Getpid(), unix.SIGSTOP) //nolint:errcheck // cannot fail
 }
 
 // exitStatus is the exit status for what became of a process: 128 and the signal's number when one killed it, as shells do.

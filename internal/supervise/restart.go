@@ -3,6 +3,8 @@
 package supervise
 
 import (
+	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,9 +14,10 @@ import (
 
 // stop asks the command to stop.
 func (s *supervisor) stop() {
+	s.losses = 0
 	s.enter(stopping, max(s.StopTimeout, time.Nanosecond))
 	s.deliver(s.StopSignal)
-	if s.command.stopped {
+	if s.command.stopped != 0 {
 		s.deliver(unix.SIGCONT) // or it could not even handle the signal
 	}
 }
@@ -34,7 +37,11 @@ func (s *supervisor) timeout() {
 	case stopping:
 		s.say(Warn, s.generationText()+" did not stop within "+s.StopTimeout.String()+" of "+signalName(s.StopSignal)+": killed")
 		s.enter(killing, 0)
-		s.deliver(unix.SIGKILL)
+		if !s.deliver(unix.SIGKILL) {
+			s.say(Error, s.generationText()+" is another user's and cannot be stopped: it goes on with the secrets it has")
+			s.cancel()
+			s.run()
+		}
 	case sweeping:
 		s.sweep()
 	case committing: // and SIGTERM came
@@ -57,38 +64,50 @@ func (s *supervisor) exited() {
 // sweep kills what the old generation left behind and then starts the next; or, while some is left, waits
 // to look again. The kernel does the same to all of a PID namespace when its PID 1 ends.
 func (s *supervisor) sweep() {
-	s.enter(sweeping, sweepInterval)
-	except := 0
-	if s.next != nil {
-		except = s.next.pid
+	if s.state != sweeping {
+		s.swept, s.leftTold = time.Now(), false
 	}
-	if left := descendants(except); len(left) > 0 {
-		for _, pid := range left {
-			if err := unix.Kill(pid, unix.SIGKILL); err == unix.EPERM && !s.warned {
-				s.warned = true
-				s.say(Warn, "a process of "+s.generationText()+" is another user's and cannot be killed: it keeps the next from starting")
-			}
-		}
+	waited := time.Since(s.swept)
+	s.enter(sweeping, min(max(waited, leastSweep), mostSweep))
+	except := maps.Clone(s.foreign)
+	if s.next != nil {
+		except[s.next.pid] = true
+	}
+	left := descendants(except)
+	for _, pid := range left {
+		unix.Kill(pid, unix.SIGKILL) //nolint:errcheck // what stays is told below
+	}
+	switch {
+	case len(left) > 0 && waited < max(s.StopTimeout, patience):
 		return
+	case len(left) > 0 && !s.leftTold:
+		s.leftTold = true
+		s.say(Warn, "processes of "+s.generationText()+" cannot be killed and are left: "+fmt.Sprint(left)+" (another user's, or waiting in the kernel)")
 	}
 	switch {
 	case s.action.Kind == Exit:
 		s.acted()
 		s.end(s.command.status)
+	case s.next == nil:
+		s.reload()
 	case s.next.report != nil && !s.next.gone:
 		s.commit()
 	}
 }
 
-// sweepInterval is how soon to look again whether all is gone; mostly the end of a child says so sooner.
-const sweepInterval = 5 * time.Millisecond
+// How soon to look again whether all is gone, at first and after a while; mostly the end of a child says so sooner.
+const leastSweep, mostSweep = 5 * time.Millisecond, time.Second
 
-// commit tells the candidate to become the command.
+// patience is how long a restart waits at least for processes that were killed and are not gone.
+const patience = 5 * time.Second
+
+// commit tells the candidate to become the command. It has the terminal before it can read from it.
 func (s *supervisor) commit() {
+	s.terminal.give(s.next.pid)
 	if s.next.gate.sayGo() != nil {
+		s.terminal.take()
 		return // it died a moment ago, and will be found lost
 	}
-	s.terminal.give(s.next.pid)
 	s.enter(committing, 0)
 }
 
@@ -111,7 +130,7 @@ func (s *supervisor) committed() {
 	case now.gone:
 		s.command.gone, s.command.status = true, exitStatus(now.wait)
 		s.exited()
-	case now.stopped:
+	default:
 		s.suspend()
 	}
 }

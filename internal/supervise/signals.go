@@ -95,23 +95,30 @@ func (s *supervisor) signal(sig unix.Signal) {
 	}
 }
 
-// deliver sends a signal to the command or, if so configured, its process group.
-func (s *supervisor) deliver(sig unix.Signal) {
+// deliver sends a signal to the command or, if so configured, its process group. It reports false, and
+// logs why, if that is not allowed.
+func (s *supervisor) deliver(sig unix.Signal) bool {
 	if s.command.gone {
-		return
+		return true
 	}
 	whole := s.Group
-	if sig == unix.SIGCONT && s.terminal != nil {
+	switch sig {
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP: // typed, when the shell has put us in the foreground meanwhile
+		whole = whole || s.terminal.resume(s.command.pid)
+	case unix.SIGCONT:
 		s.terminal.resume(s.command.pid)
-		whole = true // as Ctrl-Z stopped it, and as a shell continues its jobs
+		whole = whole || s.terminal != nil // as Ctrl-Z stopped it, and as a shell continues its jobs
 	}
 	to := s.command.pid
 	if group, err := unix.Getpgid(to); whole && err == nil && group != unix.Getpgrp() {
 		to = -group // which need not be the one it started in
 	}
-	if err := unix.Kill(to, sig); err != nil && err != unix.ESRCH {
-		s.say(Warn, "send "+signalName(sig)+" to the command: "+err.Error())
+	err := unix.Kill(to, sig)
+	if err == nil || err == unix.ESRCH {
+		return true
 	}
+	s.say(Warn, "send "+signalName(sig)+" to the command: "+err.Error())
+	return false
 }
 
 // signalName is "HUP", or for the real-time signals "RTMIN+3", as the C library counts them.

@@ -21,7 +21,7 @@ type candidate struct {
 	said    <-chan message // nil when silent
 	report  *Report        // when it has loaded
 	silent  bool           // it said all it will: it is the command, or dying
-	stopped bool           // by a signal
+	stopped unix.Signal    // by which, unless continued
 	gone    bool
 	wait    unix.WaitStatus // when gone
 }

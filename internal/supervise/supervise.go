@@ -21,6 +21,8 @@ type Config struct {
 	// told what to look at: all paths, each time. Nil: nothing ever changes.
 	Changes <-chan time.Time
 	Watch   func(paths []string)
+	// Warnings are of the watch, and logged.
+	Warnings <-chan error
 
 	// Action decides what to do when variables have changed. It is asked with their names, in order.
 	Action func(changed []string) Action
@@ -75,10 +77,14 @@ type supervisor struct {
 	since      time.Time     // the first sign of the change
 	failure    string        // what was wrong with the latest update, if it failed
 	told       []Line        // what the latest report said
-	warned     bool          // of a process that cannot be killed
+	swept      time.Time     // when sweeping began
+	leftTold   bool          // what sweeping cannot kill was told
+	losses     int           // candidates that died since the command was asked to stop
+	checks     int           // since memory was last given back
 	stopAsked  bool          // a signal that stops was forwarded, and the command has not stopped yet
 	waiting    []unix.Signal // for a command to exist
 	key        digestKey
+	foreign    map[int]bool // children this process had before the first generation
 
 	terminal *terminal
 	signals  <-chan os.Signal
@@ -91,7 +97,7 @@ type process struct {
 	pid     int
 	secrets []Secret
 	sources []string
-	stopped bool // by a signal, and not continued
+	stopped unix.Signal // by which, unless continued
 	gone    bool
 	status  int // when gone: the exit status
 }
@@ -118,7 +124,7 @@ func Run(c Config) (status int, err error) {
 	}
 	s.signals, s.children = catchSignals()
 	s.terminal = findTerminal()
-	defer s.terminal.close()
+	s.foreign = children()
 	if err := s.load(); err != nil {
 		return StatusFailed, err
 	}
@@ -149,6 +155,8 @@ func (s *supervisor) step() {
 		s.heard(m, more)
 	case since := <-changes:
 		s.change(since)
+	case err := <-s.Warnings:
+		s.say(Warn, err.Error())
 	case <-s.timer.C:
 		s.timeout()
 	}

@@ -2,58 +2,37 @@
 
 package supervise
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // A terminal is the one that controls this process. Its foreground process group, which gets what is
 // typed (Ctrl-C, Ctrl-Z) and may read, is lent to the command. The nil terminal is none: all methods do nothing.
 type terminal struct {
-	fd   int
 	own  int  // this process's group
 	lent bool // to the command's group
 }
 
-// findTerminal finds the controlling terminal, through the standard descriptors or, if all are
-// redirected, by its name.
+// findTerminal returns the controlling terminal if it is the standard input, as tini does. Behind a pipe, the terminal is for
+// another process of the job, which must keep it.
 func findTerminal() *terminal {
-	for fd := range 3 {
-		if t := asTerminal(fd); t != nil {
-			return t
-		}
-	}
-	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	if err != nil {
+	if _, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err != nil {
 		return nil
 	}
-	t := asTerminal(fd)
-	if t == nil {
-		unix.Close(fd)
-	}
-	return t
-}
-
-// asTerminal returns nil unless a descriptor is the controlling terminal's.
-func asTerminal(fd int) *terminal {
-	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil {
-		return nil
-	}
-	return &terminal{fd: fd, own: unix.Getpgrp()}
-}
-
-func (t *terminal) close() {
-	if t != nil && t.fd > 2 {
-		unix.Close(t.fd)
-	}
+	return &terminal{own: unix.Getpgrp()}
 }
 
 // foreground reports whether this process's group is in the foreground: otherwise the terminal is not ours to lend.
 func (t *terminal) foreground() bool {
-	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err == nil && group == t.own
 }
 
 func (t *terminal) set(group int) {
 	withoutSignal(unix.SIGTTOU, func() {
-		unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group) //nolint:errcheck // a terminal that hung up has no foreground
+		unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, group) //nolint:errcheck // a terminal that hung up has no foreground
 	})
 }
 
@@ -73,9 +52,40 @@ func (t *terminal) take() {
 	}
 }
 
-// resume: the command is about to be continued. If the shell has put us in the foreground, the command comes to it too.
-func (t *terminal) resume(group int) {
-	if t != nil && !t.lent && t.foreground() {
-		t.give(group)
+// suspend: the command was stopped. Whoever waits for this process must see that, and this process
+// stops too until it is continued: the shell of its terminal, or who sent it the signal that stops.
+// PID 1 has neither, and cannot be stopped from inside its namespace (pid_namespaces(7)).
+func (s *supervisor) suspend() {
+	by, asked, pid := s.command.stopped, s.stopAsked, os.Getpid()
+	session, _ := unix.Getsid(0)
+	first := pid == 1 || pid == session // there is no shell above
+	switch {
+	case by == 0:
+		return
+	case asked && pid != 1:
+		s.stopAsked = false
+		s.terminal.take()
+		unix.Kill(pid, unix.SIGSTOP) //nolint:errcheck // cannot fail
+	case asked || s.terminal == nil:
+	case first && by == unix.SIGTSTP:
+		// Were it here in our place, Ctrl-Z would do nothing: its process group would be orphaned (setpgid(2)).
+		s.deliver(unix.SIGCONT)
+	case first:
+	case by == unix.SIGSTOP:
+		s.terminal.take()
+		unix.Kill(pid, unix.SIGSTOP) //nolint:errcheck // cannot fail
+	default: // the terminal's signals are for the whole job, of which a script that waits for us is a part
+		s.terminal.take()
+		unix.Kill(0, unix.SIGSTOP) //nolint:errcheck // cannot fail
 	}
+}
+
+// resume lends the foreground again, if the shell has put us there since it was taken back, or since we
+// were started in the background; and reports whether it did.
+func (t *terminal) resume(group int) bool {
+	if t == nil || t.lent || !t.foreground() {
+		return false
+	}
+	t.give(group)
+	return true
 }

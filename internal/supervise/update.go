@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"errors"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -68,7 +69,13 @@ func (s *supervisor) run() {
 		limit = 0
 	}
 	s.enter(running, limit)
+	if s.checks++; s.checks > manyChecks {
+		s.free()
+	}
 }
+
+// manyChecks is after how many checks that changed nothing memory is given back.
+const manyChecks = 10
 
 // heard: the candidate said something, or that there will be nothing more.
 func (s *supervisor) heard(m message, more bool) {
@@ -129,12 +136,26 @@ func (s *supervisor) lost() {
 	case checking:
 		s.failed([]Line{{Level: Error, Text: reason}})
 		s.run()
-	default:
+	case sweeping:
 		s.say(Warn, reason+": preparing another")
-		if err := s.load(); err != nil {
-			s.say(Error, err.Error())
-			s.giveUp(StatusFailed)
-		}
+		s.reload()
+	default: // what killed it, such as a lack of memory, may be over when the old generation is gone: sweep loads another
+		s.say(Warn, reason+": another will be prepared")
+	}
+}
+
+// reload replaces a candidate that was lost, a few times.
+func (s *supervisor) reload() {
+	const most = 5
+	err := error(nil)
+	if s.losses++; s.losses > most {
+		err = errors.New("each process that was to be the next generation died")
+	} else {
+		err = s.load()
+	}
+	if err != nil {
+		s.say(Error, err.Error())
+		s.giveUp(StatusFailed)
 	}
 }
 
@@ -196,9 +217,7 @@ func changedNames(old, now []Secret) []string {
 
 // acted logs what was done about a change, when it is done.
 func (s *supervisor) acted() {
-	// The collector of itself would let four megabytes gather before it begins (GOGC in package runtime):
-	// more than all the rest of this process. While nothing changes, nothing gathers.
-	defer debug.FreeOSMemory()
+	defer s.free()
 	var done string
 	switch s.action.Kind {
 	case Ignore:
@@ -226,6 +245,13 @@ func (s *supervisor) acted() {
 			{Name: "milliseconds", Value: strconv.FormatInt(took, 10), Number: true},
 		},
 	})
+}
+
+// free gives memory back. The collector of itself would let four megabytes gather before it begins (GOGC in
+// package runtime): more than all the rest of this process. While nothing changes, nothing gathers.
+func (s *supervisor) free() {
+	s.checks = 0
+	debug.FreeOSMemory()
 }
 
 // failed logs what is wrong with an update, unless it is what was wrong with the one before.
