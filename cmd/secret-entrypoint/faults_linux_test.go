@@ -611,11 +611,13 @@ func TestUnkillable(t *testing.T) {
 	v.set("1")
 	s.reports.await(t, 1, "start 1 1")
 	s.log.await(t, 1, fmt.Sprintf("processes of generation 1 cannot be killed and are left: [%d]", stranger))
+	for _, pid := range family(s.pid) {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "sleep") {
+			defer syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	s.signal(syscall.SIGTERM)
 	s.ends(0)
-	for _, pid := range []int{stranger, find(1, "sleep\x001004")} {
-		syscall.Kill(pid, syscall.SIGKILL)
-	}
 }
 
 // A candidate that dies while the old generation is being stopped is not replaced before that is gone: what killed it may

@@ -354,19 +354,17 @@ func worker() {
 	}
 }
 
-// children are the processes whose parent is pid.
+// children are the processes whose parent is pid, from the kernel's own list (proc_tid_children(5)): to look through all of
+// /proc takes longer than some of them live.
 func children(pid int) []int {
 	var found []int
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-		if fields[1] == strconv.Itoa(pid) {
-			n, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			found = append(found, n)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		data, _ := os.ReadFile(list)
+		for _, text := range strings.Fields(string(data)) {
+			if n, err := strconv.Atoi(text); err == nil {
+				found = append(found, n)
+			}
 		}
 	}
 	return found
