@@ -4,7 +4,9 @@ package supervise
 
 import (
 	"bytes"
+	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -15,7 +17,9 @@ import (
 // what descends from those. Processes whose session was begun from outside (docker exec, a probe)
 // are not among them, even when their parents are gone and this process, as PID 1, has inherited them.
 func descendants(except map[int]bool) []int {
-	if !haveChildren(except) {
+	others := children()
+	maps.DeleteFunc(others, func(pid int, _ bool) bool { return except[pid] })
+	if len(others) == 0 {
 		return nil
 	}
 	all := processes()
@@ -45,32 +49,26 @@ func descendants(except map[int]bool) []int {
 	return found
 }
 
-// haveChildren reports whether this process has other children than some. The kernel's list of children
-// spares reading all of /proc (CONFIG_PROC_CHILDREN, proc_tid_children(5)); it is exact here, since only this
-// goroutine takes children off it, by reaping them.
-func haveChildren(except map[int]bool) bool {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return true
-	}
-	for _, task := range tasks {
-		list, err := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
-		if err != nil {
-			return true // an older kernel, or a thread that ended: look at everything
+// children are those of this process, zombies included. The kernel's list of them spares reading all of /proc
+// (CONFIG_PROC_CHILDREN, proc_tid_children(5)); it is exact here, since only this goroutine takes
+// children off it, by reaping them.
+func children() map[int]bool {
+	found := make(map[int]bool)
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		var text []byte
+		if text, err = os.ReadFile(list); err != nil {
+			break // a thread that ended
 		}
-		for _, text := range strings.Fields(string(list)) {
-			if pid, err := strconv.Atoi(text); err != nil || !except[pid] {
-				return true
+		for _, word := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				found[pid] = true
 			}
 		}
 	}
-	return false
-}
-
-// children are those of this process now. A script that became this program by exec leaves it what it had started: a tee for
-// its output, a helper. Those belong to no generation.
-func children() map[int]bool {
-	found := make(map[int]bool)
+	if err == nil && len(lists) > 0 {
+		return found
+	}
 	for pid, p := range processes() {
 		if p.parent == os.Getpid() {
 			found[pid] = true

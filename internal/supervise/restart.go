@@ -35,13 +35,15 @@ func (s *supervisor) timeout() {
 		s.failed([]Line{{Level: Error, Text: "the secrets could not be read within " + loadTimeout.String()}})
 		s.run()
 	case stopping:
-		s.say(Warn, s.generationText()+" did not stop within "+s.StopTimeout.String()+" of "+signalName(s.StopSignal)+": killed")
+		late := s.generationText() + " did not stop within " + s.StopTimeout.String() + " of " + signalName(s.StopSignal)
 		s.enter(killing, 0)
-		if !s.deliver(unix.SIGKILL) {
-			s.say(Error, s.generationText()+" is another user's and cannot be stopped: it goes on with the secrets it has")
-			s.cancel()
-			s.run()
+		if s.deliver(unix.SIGKILL) {
+			s.say(Warn, late+": killed")
+			return
 		}
+		s.say(Error, late+" and cannot be killed: it goes on with the secrets it has")
+		s.cancel()
+		s.run()
 	case sweeping:
 		s.sweep()
 	case committing: // and SIGTERM came

@@ -124,6 +124,8 @@ func Run(c Config) (status int, err error) {
 	}
 	s.signals, s.children = catchSignals()
 	s.terminal = findTerminal()
+	// A script that became this program by exec leaves it what it had started: a tee for its output, a helper. Those
+	// belong to no generation.
 	s.foreign = children()
 	if err := s.load(); err != nil {
 		return StatusFailed, err
