@@ -43,6 +43,11 @@ test: ## run the tests, with the race detector (needs gcc)
 kubelet: ## test against the kubelet's own volume writer (builds for minutes the first time)
 	go -C test/kubelet test -race -count=1 -v ./...
 
+.PHONY: manifests
+manifests: ## check the Kubernetes examples against the real API types (builds for minutes the first time)
+	go -C test/manifests vet ./...
+	go -C test/manifests test -count=1 ./...
+
 .PHONY: e2e
 e2e: ## test in containers (needs a Docker Engine)
 	go test -count=1 -v ./test/e2e
