@@ -438,6 +438,17 @@ func TestWithoutInotify(t *testing.T) {
 	}
 }
 
+// With the /proc of another PID namespace no process could be found.
+func TestForeignProc(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for a PID namespace")
+	}
+	out, err := exec.Command("unshare", "--pid", "--fork", shim(t), "--dir", "", "--init", "--", "true").CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 125 || !strings.Contains(string(out), "is that of another PID namespace") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 func TestWithoutProc(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to unmount /proc")
@@ -632,6 +643,49 @@ func TestNoCandidateBesideTheOldGeneration(t *testing.T) {
 	if s.candidate() != 0 {
 		t.Error("there is another before the old generation is gone")
 	}
+	syscall.Kill(s.command(), syscall.SIGKILL)
+	s.reports.await(t, 1, "start 1 1")
+}
+
+// Nobody reads the log, and the pipe is full: signals are forwarded and updates served all the same.
+func TestLogThatNobodyReads(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		v := newVolume(t)
+		v.set("0")
+		fifo := filepath.Join(t.TempDir(), "log")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		full, err := unix.Open(fifo, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(full)
+		for err == nil {
+			_, err = unix.Write(full, make([]byte, 1024))
+		}
+		file := script(t, "#!/bin/sh\nexec \"$@\" 2>"+fifo+"\n")
+		s := serveProgram(t, pid1, []string{file, shim(t)}, v, []string{"--on-change", "restart", "--log-level", "debug"})
+		s.reports.await(t, 1, "start 0 0")
+		for n := 1; n < 4; n++ {
+			v.set(strconv.Itoa(n))
+			s.reports.await(t, 1, fmt.Sprintf("start %d %d", n, n))
+		}
+		s.signal(syscall.SIGUSR1)
+		s.reports.await(t, 1, "got SIGUSR1")
+		s.signal(syscall.SIGTERM)
+		s.ends(0)
+	})
+}
+
+// A candidate that was stopped from outside does not keep a restart from its end.
+func TestStoppedCandidate(t *testing.T) {
+	s := serve(t, false, []string{"--on-change", "restart", "--stop-signal", "USR1", "--stop-timeout", "1h"}, "stubborn")
+	s.reports.await(t, 1, "start 0 0")
+	s.volume.set("1")
+	s.reports.await(t, 1, "got SIGUSR1")
+	syscall.Kill(s.candidate(), syscall.SIGSTOP)
+	waitUntil(t, func() bool { return state(s.candidate()) == "T" })
 	syscall.Kill(s.command(), syscall.SIGKILL)
 	s.reports.await(t, 1, "start 1 1")
 }

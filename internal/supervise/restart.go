@@ -46,7 +46,8 @@ func (s *supervisor) timeout() {
 		s.run()
 	case sweeping:
 		s.sweep()
-	case committing: // and SIGTERM came
+	case committing: // its execve hangs in a file system, or someone has stopped it
+		s.next.killed = true
 		unix.Kill(s.next.pid, unix.SIGKILL) //nolint:errcheck // of another user, it can only be waited for
 	}
 }
@@ -110,7 +111,10 @@ func (s *supervisor) commit() {
 		s.terminal.take()
 		return // it died a moment ago, and will be found lost
 	}
-	s.enter(committing, 0)
+	if s.next.stopped != 0 {
+		unix.Kill(s.next.pid, unix.SIGCONT) //nolint:errcheck // the time limit tells
+	}
+	s.enter(committing, loadTimeout)
 }
 
 // committed: the candidate is the command now.

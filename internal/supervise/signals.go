@@ -90,7 +90,7 @@ func (s *supervisor) signal(sig unix.Signal) {
 	case committing:
 		s.waiting = append(s.waiting, sig)
 		if final {
-			s.timer.Reset(max(s.StopTimeout, time.Nanosecond)) // its execve may hang in a file system
+			s.timer.Reset(max(s.StopTimeout, time.Nanosecond))
 		}
 	}
 }

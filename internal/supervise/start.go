@@ -22,6 +22,7 @@ type candidate struct {
 	report  *Report        // when it has loaded
 	silent  bool           // it said all it will: it is the command, or dying
 	stopped unix.Signal    // by which, unless continued
+	killed  bool           // it was told to go, and did not in time
 	gone    bool
 	wait    unix.WaitStatus // when gone
 }
@@ -49,7 +50,11 @@ func startCandidate(args, environ []string, r Request) (*candidate, error) {
 		}
 	}
 	gate.close()
-	return nil, errors.New("prepare the next generation: start " + self + ": " + err.Error())
+	advice := ""
+	if err == unix.EAGAIN {
+		advice = ": no more processes or threads may be started: raise the container's pids limit (about 15 are needed beside the command's), or ulimit -u"
+	}
+	return nil, errors.New("prepare the next generation: start " + self + ": " + err.Error() + advice)
 }
 
 // cancel sends the candidate away. Closing the gate is enough for one that listens; one that hangs in

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +34,7 @@ type Config struct {
 	Retry       time.Duration // how often to try again after a failed update; 0: only on a change
 	Group       bool          // signals go to the command's process group, not to the process alone
 
-	Log func(Line) // called from the goroutine of Run
+	Log func(Line) // called from one goroutine; it may block, and nothing but the log waits for it
 }
 
 // StatusFailed is the exit status for a failure of the supervisor's own.
@@ -110,9 +111,13 @@ func Run(c Config) (status int, err error) {
 	runtime.LockOSThread()
 	s := &supervisor{Config: c, timer: time.NewTimer(0)}
 	s.timer.Stop()
-	if _, err := os.Readlink(self); err != nil {
+	switch pid, err := os.Readlink("/proc/self"); {
+	case err != nil:
 		return StatusFailed, errors.New("to stay with the command, /proc is needed and cannot be read: mount it (a container has it unless told otherwise)")
+	case pid != strconv.Itoa(os.Getpid()):
+		return StatusFailed, errors.New("to stay with the command, /proc is needed and is that of another PID namespace: mount this one's (mount -t proc proc /proc)")
 	}
+	startThreads(threads)
 	if s.key, err = newKey(); err != nil {
 		return StatusFailed, errors.New("get random numbers: " + err.Error())
 	}
@@ -122,6 +127,9 @@ func Run(c Config) (status int, err error) {
 			return StatusFailed, errors.New("become a child subreaper: " + err.Error())
 		}
 	}
+	w := startWriter(c.Log)
+	defer w.close()
+	s.Log = w.log
 	s.signals, s.children = catchSignals()
 	s.terminal = findTerminal()
 	// A script that became this program by exec leaves it what it had started: a tee for its output, a helper. Those

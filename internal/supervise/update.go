@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // What happens from the first sign of a change to knowing what it means: change, check, reported, compare.
@@ -89,7 +87,7 @@ func (s *supervisor) heard(m message, more bool) {
 	case !more:
 		s.next.silent, s.next.said = true, nil
 		switch {
-		case s.state == committing:
+		case s.state == committing && !s.next.killed:
 			s.committed()
 		case s.next.gone:
 			s.lost()
@@ -127,6 +125,9 @@ func (s *supervisor) reported(r *Report) {
 // generation is being stopped, another candidate takes its place.
 func (s *supervisor) lost() {
 	reason := "the process that was to be the next generation died: " + waitText(s.next.wait)
+	if s.next.killed {
+		reason = "the process that was to be the next generation did not go on: killed"
+	}
 	s.next.gate.close()
 	s.next = nil
 	switch s.state {
@@ -136,6 +137,14 @@ func (s *supervisor) lost() {
 	case checking:
 		s.failed([]Line{{Level: Error, Text: reason}})
 		s.run()
+	case committing: // it was told to go, and did not
+		if s.ending || s.generation == 0 {
+			s.say(Error, reason)
+			s.end(StatusFailed)
+			return
+		}
+		s.enter(sweeping, leastSweep)
+		fallthrough
 	case sweeping:
 		s.say(Warn, reason+": preparing another")
 		s.reload()
@@ -290,7 +299,6 @@ func (s *supervisor) tell(lines []Line) {
 
 func (s *supervisor) say(at Level, text string) { s.log(Line{Level: at, Text: text}) }
 
-// log writes a line. To write to the terminal from its background must not stop this process.
-func (s *supervisor) log(l Line) { withoutSignal(unix.SIGTTOU, func() { s.Log(l) }) }
+func (s *supervisor) log(l Line) { s.Log(l) }
 
 func (s *supervisor) generationText() string { return "generation " + strconv.Itoa(s.generation) }

@@ -1,0 +1,61 @@
+//go:build linux
+
+package supervise
+
+import (
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A writer writes the log in a goroutine of its own: when nobody reads what the log is written to, and the pipe is full, signals are
+// forwarded and children reaped all the same. Lines that find no room are dropped, and counted.
+type writer struct {
+	lines   chan Line
+	dropped int
+	done    chan struct{} // closed when the last line is written
+}
+
+// room is how many lines may wait.
+const room = 256
+
+// lastWords is how long the last lines may take.
+const lastWords = time.Second
+
+func startWriter(write func(Line)) *writer {
+	w := &writer{lines: make(chan Line, room), done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		for l := range w.lines {
+			// To write to the terminal from its background must not stop this process.
+			withoutSignal(unix.SIGTTOU, func() { write(l) })
+		}
+	}()
+	return w
+}
+
+// log is called from one goroutine.
+func (w *writer) log(l Line) {
+	if w.dropped > 0 {
+		select {
+		case w.lines <- Line{Level: Warn, Text: strconv.Itoa(w.dropped) + " lines of this log were lost, since nobody read it"}:
+			w.dropped = 0
+		default:
+		}
+	}
+	select {
+	case w.lines <- l:
+	default:
+		w.dropped++
+	}
+}
+
+// close waits for what was logged to be written, a while.
+func (w *writer) close() {
+	close(w.lines)
+	select {
+	case <-w.done:
+	case <-time.After(lastWords):
+	}
+}
