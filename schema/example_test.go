@@ -1,0 +1,40 @@
+package schema_test
+
+import (
+	"fmt"
+
+	"github.com/secret-entrypoint/secret-entrypoint/schema"
+)
+
+func ExampleParse() {
+	s, err := schema.Parse(".env.schema", []byte(`
+# @required @sensitive @type=string(minLength=32)
+# @rotate=90d @generate=hex(32) @category=security
+JWT_SECRET_KEY=
+
+# @type=enum(debug, info)
+LOG_LEVEL=info
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, it := range s.Items {
+		fmt.Println(it.Line, it.Name, it.Default, it.Type.Name, it.Rotate, it.Generate)
+	}
+	// Output:
+	// 4 JWT_SECRET_KEY no default string 2160h0m0s hex(32)
+	// 7 LOG_LEVEL a default enum 0s
+}
+
+func ExampleSyntaxError() {
+	_, err := schema.Parse(".env.schema", []byte("# @required @type=string(minLength=many)\nJWT_SECRET_KEY=\n"))
+	for _, e := range schema.Errors(err) {
+		fmt.Println(e)
+		fmt.Println(e.(*schema.SyntaxError).Caret())
+	}
+	// Output:
+	// .env.schema:1:36: minLength is not a number of bytes
+	// # @required @type=string(minLength=many)
+	//                                    ^
+}

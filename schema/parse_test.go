@@ -1,0 +1,397 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// canary is in every value of these tests, and must be in nothing that is printed.
+const canary = "c4n4ry"
+
+func parse(t *testing.T, text string) *Schema {
+	t.Helper()
+	s, err := Parse(".env.schema", []byte(text))
+	if err != nil {
+		t.Fatalf("%s\n%v", text, err)
+	}
+	return s
+}
+
+// The values of items, as the grammar of env-spec has them.
+func TestDefault(t *testing.T) {
+	for _, c := range []struct {
+		line, want string // want is the text, or what has to be computed after a !
+		unset, bad bool
+	}{
+		{line: ``, unset: true},
+		{line: `undefined`, unset: true},
+		{line: `   `, unset: true},
+		{line: `#comment`, unset: true},
+		{line: ` #comment`, unset: true},
+		{line: `""`, want: ""},
+		{line: `unquoted`, want: "unquoted"},
+		{line: "inner\"'`quotes", want: "inner\"'`quotes"},
+		{line: `unquoted spaces`, want: "unquoted spaces"},
+		{line: `  extra-spaces  `, want: "extra-spaces"},
+		{line: `foo#comment`, want: "foo"},
+		{line: `"foo" #comment`, want: "foo"},
+		{line: `"foo#not"#more`, want: "foo#not"},
+		{line: `123 # @dec`, want: "123"},
+		{line: `'single'`, want: "single"},
+		{line: "`back\"tick`", want: "back\"tick"},
+		{line: `"escaped\"quote"`, want: `escaped"quote`},
+		{line: `'it\'s'`, want: "it's"},
+		{line: `"a\nb"`, want: "a\nb"},
+		{line: `'a\nb'`, want: `a\nb`},
+		{line: `a\nb`, want: `a\nb`},
+		{line: `"\$5"`, want: "$5"},
+		{line: `\$5`, want: "$5"},
+		{line: `$5`, want: "$5"},
+		{line: "\"this\nhas\nlines\"", want: "this\nhas\nlines"},
+		{line: "'this\nhas'", want: "this\nhas"},
+		{line: "\"with #comments\ninside\" # and after", want: "with #comments\ninside"},
+		{line: "\"\"\"\n  hello\n\n\"\"\"", want: "\n  hello\n\n"},
+		{line: "\"\"\"say \"hi\"\nthere\\n\"\"\"", want: "say \"hi\"\nthere\\n"},
+		{line: "```check `internal` quotes \\```\nare ok```", want: "check `internal` quotes ```\nare ok"},
+		{line: "```a\r\nb```", want: "a\nb"},
+		{line: `bad-fn-name()`, want: "bad-fn-name()"},
+		{line: `0bad()`, want: "0bad()"},
+		{line: `"foo()"`, want: "foo()"},
+		{line: `unclosed(`, want: "unclosed("},
+		{line: `{"json": [1, 2]}`, want: `{"json": [1, 2]}`},
+		{line: `[a, b`, want: "[a, b"},
+		{line: `[a] b`, want: "[a] b"},
+		{line: `foo()`, want: "!foo()"},
+		{line: `foo( 'sq' , "dq" , k=v, )`, want: "!foo()"},
+		{line: "foo(a, # why\n  b,\n)", want: "!foo()"},
+		{line: `foo(fn#arg) #post`, want: "!foo()"},
+		{line: `foo(retry={count=3}, items=[1, 2])`, want: "!foo()"},
+		{line: `$(cat /etc/passwd)`, want: "!a command in $( )"},
+		{line: `"x$(date)"`, want: "!a command in $( )"},
+		{line: `'x$(date)'`, want: "x$(date)"},
+		{line: `[a, b]`, want: "!a list in [ ]"},
+		{line: "{k=v, # why\n l=w}", want: "!an object in { }"},
+		{line: `concat(a, "b")`, want: "ab"},
+
+		{line: `'not'escaped'`, bad: true},
+		{line: `"not ok`, bad: true},
+		{line: ` "blank before"`, bad: true},
+		{line: `"""on one line"""`, bad: true},
+		{line: "\"\"\"no end\nagain", bad: true},
+		{line: "`two\nlines`", bad: true},
+		{line: `"a" b`, bad: true},
+		{line: `foo(a) b`, bad: true},
+	} {
+		s, err := Parse("f", []byte("ITEM="+c.line+"\nNEXT=next\n"))
+		if c.bad {
+			if err == nil {
+				t.Errorf("%q is accepted", c.line)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", c.line, err)
+			continue
+		}
+		if n := len(s.Items); n != 2 {
+			t.Errorf("%q: %d items", c.line, n)
+		}
+		d := s.Items[0].Default
+		got, ok := d.Text()
+		if !ok && d.IsSet() {
+			got = "!" + d.Computed()
+		}
+		if got != c.want || d.IsSet() == c.unset {
+			t.Errorf("%q is %q (set: %v), want %q", c.line, got, d.IsSet(), c.want)
+		}
+	}
+}
+
+// Comments, decorators, dividers and blocks, as the grammar has them.
+func TestDecorators(t *testing.T) {
+	for _, c := range []struct {
+		above string
+		want  string // the item's decorators, one word each
+	}{
+		{"# @dec", "dec"},
+		{"#@dec=1", "dec=1"},
+		{"#\t@dec=foo#bar", "dec=foo"},
+		{"# @dec=123.456.789 @e", "dec=123.456.789 e"},
+		{`# @dec="@#\"()"`, `dec=@#"()`},
+		{"# @dec=@bar@", "dec=@bar@"},
+		{`# @dec="two words" @e='x'  @f=` + "`y`", "dec=two words e=x f=y"},
+		{"# @dec=fn()", "dec=fn()"},
+		{"# @dec=fn(a, \"b, c\", k=v)", "dec=fn(a;b, c;k=v)"},
+		{"# @dec()", "dec()"},
+		{"# @import(../some/path)", "import(../some/path)"},
+		{"# @dec={ key1=v1, key2=\"v2\", nested={ a = 1 } }", "dec={key1=v1;key2=v2;nested={a=1}}"},
+		{"# @dec=[a, b, [c]]", "dec=[a;b;[c]]"},
+		{"# @dec=fn(opts={x=1}, items=[1, 2],)", "dec=fn(opts={x=1};items=[1;2])"},
+		{"# @dec=[\n#   a,\n#   # b,\n#   c, # why\n# ]", "dec=[a;c]"},
+		{"# @import(\n#ITEM1,\n#  ITEM2,\n#    #tag\n#) @required", "import(ITEM1;ITEM2;#tag) required"},
+		{"# @dec(\n# )", "dec()"},
+		{"# before\n# @a\n# after with an @ignored\n#@b", "a b"},
+		{"# will be @ignored", ""},
+		{"# @dec # @ignored", "dec"},
+		{"# @dec stray words # more", "dec"},
+		{"# @a extra @b extra", "a b"},
+		{"# @todo: fix me", "todo:"},
+		{"# @bad-name", "bad-name"},
+		{"# @dec\n", ""},
+		{"# @dec\n \t", ""},
+		{"# @dec\n# ---", ""},
+		{"# @dec\n#=== section", ""},
+		{"# @dec\n#####", ""},
+		{"# @dec\n# -- no divider", "dec"},
+		{"# @dec=fn(unclosed @e", "dec=fn(unclosed e"},
+		{"# @dec=[", "dec=["},
+		{`# @dec=fn(matches=regex("^a,b{1,2}$", "i"))`, "dec=fn(matches=regex(^a,b{1,2}$;i))"},
+		{"# @dec=decFn(/usr/local/, /etc/)", "dec=decFn(/usr/local/;/etc/)"},
+		{"# @dec=fn(k=)", "dec=fn(k=)"},
+	} {
+		s, err := Parse("f", []byte("FIRST=\n\n"+c.above+"\nITEM="))
+		if err != nil {
+			t.Errorf("%q: %v", c.above, err)
+			continue
+		}
+		var words []string
+		for _, d := range s.Item("ITEM").Decorators {
+			words = append(words, written(d))
+		}
+		if got := strings.Join(words, " "); got != c.want {
+			t.Errorf("%q gives %q, want %q", c.above, got, c.want)
+		}
+	}
+	for _, above := range []string{
+		"# @", "# @0bad", "# @dec=", `# @dec="`, `# @dec="foo`, `# @dec="""`, "# @dec1@dec2", "# @dec(", "# @dec(a b)", "# @dec(,)",
+		"# @import(\n./.env,\n# )", `# @dec="a"b`, "# @dec=fn(a)b", "# @dec text@x", "   # leading blanks", "text",
+	} {
+		if _, err := Parse("f", []byte("FIRST=\n\n"+above+"\nITEM=")); err == nil {
+			t.Errorf("%q is accepted", above)
+		}
+	}
+}
+
+func written(d Decorator) string {
+	switch d.form {
+	case bare:
+		return show(d.value)
+	case assigned:
+		return d.Name + "=" + show(d.value)
+	}
+	return d.Name
+}
+
+func show(v value) string {
+	var args []string
+	for _, a := range v.args {
+		text := show(a.value)
+		if a.key != "" {
+			text = a.key + "=" + text
+		}
+		args = append(args, text)
+	}
+	inside := strings.Join(args, ";")
+	return [...]string{v.text, v.text + "(" + inside + ")", "[" + inside + "]", "{" + inside + "}"}[v.kind]
+}
+
+func TestItems(t *testing.T) {
+	s := parse(t, "\ufeff# The backend.\r\n# @currentEnv=$APP_ENV @defaultRequired=false\n# @defaultSensitive=inferFromPrefix(PUBLIC_)\n\n"+`
+# @public
+export APP_ENV=production
+
+# The key that signs
+# access tokens.
+# @required=forEnv(staging, production) @type=string(minLength=32, matches=regex("^[0-9a-f]+$", "i"))
+# @example="0123" @rotate=90d @generate=hex(32) @category=security
+# @insecure(changeme, "two words") @insecure(minioadmin)
+# @docs("How to", https://example.com/#key) @docs(https://example.com)
+JWT_SECRET_KEY=   # @icon=mdi:key
+
+PUBLIC_URL=https://example.com/
+# @optional=forEnv(development)
+A.b-c=`)
+	if s.CurrentEnv != "APP_ENV" || len(s.Items) != 4 || len(s.Warnings) != 0 {
+		t.Fatalf("%+v", s)
+	}
+	it := s.Item("JWT_SECRET_KEY")
+	if it.Line != 15 || it.Description != "The key that signs\naccess tokens." || it.Default.IsSet() || it.Category != "security" ||
+		it.Example != "0123" || it.Rotate != 90*24*time.Hour || it.Generate != (Generate{GenerateHex, 32}) || it.Type.MinLength != 32 ||
+		!it.Type.Matches.MatchString("AF") || it.Type.Matches.MatchString("x") {
+		t.Errorf("%+v", it)
+	}
+	if !slices.Equal(it.Insecure, []string{"changeme", "two words", "minioadmin"}) || !slices.Equal(it.Docs, []Doc{{"How to", "https://example.com/#key"}, {"", "https://example.com"}}) {
+		t.Errorf("%q %q", it.Insecure, it.Docs)
+	}
+	for env, want := range map[string]bool{"production": true, "staging": true, "development": false, "": false} {
+		if it.Required.Holds(env) != want {
+			t.Errorf("required in %q: %v", env, !want)
+		}
+		if last := s.Item("A.b-c"); last.Required.Holds(env) != (env != "development") {
+			t.Errorf("optional in %q: %v", env, last.Required.Holds(env))
+		}
+	}
+	if !it.Sensitive.Holds("") || s.Item("PUBLIC_URL").Sensitive.Holds("") || s.Item("APP_ENV").Sensitive.Holds("") || s.Item("NONE") != nil {
+		t.Error("sensitivity")
+	}
+	if n := len(it.Decorators); n != 11 {
+		t.Errorf("%d decorators", n)
+	}
+
+	// Without a word in the header, what has a default is required, and everything is sensitive.
+	s = parse(t, "A=x\nB=\nC=''\nD=fn()\n# @optional @sensitive=false\nE=x\n# @required=false @sensitive={preventLeaks=false}\nF=x\n# @sensitive={enabled=false}\nG=")
+	var required, sensitive string
+	for _, it := range s.Items {
+		if it.Required.Holds("") {
+			required += it.Name
+		}
+		if it.Sensitive.Holds("") {
+			sensitive += it.Name
+		}
+	}
+	if required != "AD" || sensitive != "ABCDF" {
+		t.Errorf("required %s, sensitive %s", required, sensitive)
+	}
+}
+
+// Everything that is wrong is told at once, each with its line, its column and a caret.
+func TestErrors(t *testing.T) {
+	const text = `# @currentEnv=$NOWHERE
+# ---
+# @type=string(minLength=abc)
+A=c4n4ry
+# @type=enum() @rotate=soon
+	B="c4n4ry" c4n4ry
+# @generate=uuid(4) @docs() @required @optional
+C=1
+C=2
+# @type=string(minLength=32
+D=
+# @insecure(one two)
+E=
+# @required="yes"
+# @type=number(min=2, max=1)
+F=
+# @type=string(matches=regex("a(?=b)")) @defaultRequired
+G=${H}
+H="x$G"
+ # blank before
+# @type=string(maxLength=8) @generate=hex(32)
+I="c4n4ry
+c4n4ry`
+	_, err := Parse("app.schema", []byte(text))
+	var got []string
+	for _, e := range Errors(err) {
+		e := e.(*SyntaxError)
+		got = append(got, fmt.Sprintf("%d:%d %s", e.Line, e.Column, e.What))
+		if e.File != "app.schema" || strings.Contains(e.Error()+e.Caret()+fmt.Sprintf("%+v", *e), canary) {
+			t.Errorf("%v\n%s", e, e.Caret())
+		}
+		line := strings.Split(text, "\n")[e.Line-1]
+		if caret := strings.Split(e.Caret(), "\n"); e.Line == 20 && e.Excerpt == "" {
+			continue // neither a comment nor an item
+		} else if caret[0] != line && !strings.HasSuffix(caret[0], "=") {
+			t.Errorf("line %d: %q", e.Line, caret[0])
+		} else if caret[0] == line && len(caret[1]) != e.Column {
+			t.Errorf("line %d: caret at %d, column %d", e.Line, len(caret[1]), e.Column)
+		}
+	}
+	want := []string{
+		"1:15 @currentEnv names NOWHERE, which is no item of this file",
+		"3:26 minLength is not a number of bytes",
+		"5:9 an enum needs its values",
+		"5:24 @rotate is a number of days, weeks or years",
+		"6:13 text after the value",
+		"7:13 @generate knows hex, base64 and alnum",
+		"7:21 @docs takes a URL, or a description and a URL",
+		"7:39 @optional says again, or says otherwise, what a decorator above says of the same item",
+		"9:1 declared twice",
+		"10:15 the bracket is not closed",
+		"12:17 no comma or ) here",
+		"14:13 @required is true, false or forEnv(production, ...)",
+		"15:9 no value can be within both limits",
+		"17:30 the pattern cannot be used: invalid or unsupported Perl syntax",
+		"17:41 @defaultRequired belongs into the header",
+		"19:1 the default needs itself, by way of the variables in it",
+		"20:2 blanks before a comment",
+		"22:1 @generate=hex(32) makes values of 64 random characters, which @type does not take",
+		"22:3 the quote is not closed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A value of several lines without quotes: what it holds is told in no way, not even what looks like a name.
+func TestErrorsShowNoValue(t *testing.T) {
+	for _, text := range []string{
+		"KEY=-----BEGIN\nc4n4ry+/c4n4ry\nc4n4ry=\nc4n4ry==\n",
+		"KEY=\"c4n4ry\nA=\"c4n4ry\"\nc4n4ry=\nc4n4ry==\n",
+		"KEY=c4n4ry#@c4n4ry(\n",
+		"KEY='c4n4ry' # @c4n4ry(\n",
+		"KEY=\"c4n4ry\n# @c4n4ry(\n\"x\n",
+		"c4n4ry",
+		"KEY=fn(\n# @c4n4ry(\nc4n4ry) c4n4ry",
+	} {
+		s, err := Parse("f", []byte(text))
+		if err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+		for _, e := range Errors(err) {
+			if out := e.Error() + e.(*SyntaxError).Caret(); strings.Contains(out, canary) {
+				t.Errorf("%q: %s", text, out)
+			}
+		}
+		if s != nil {
+			t.Error("a schema beside an error")
+		}
+	}
+	// Nor does a schema that is printed.
+	s := parse(t, "A=c4n4ry\nB=\"c4n4ry ${A:-c4n4ry}\"")
+	if out := fmt.Sprintf("%v %+v %#v %s", s, s.Items, s.Items, s.Items[1].Default); strings.Contains(out, canary) {
+		t.Error(out)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	s := parse(t, `# @required
+# @defaultRequird
+# ---
+# @type=ip @requierd @icon=x
+A=
+# @type=strng
+B=
+# @type=string(minLenght=3, toUpperCase=true) @example=two words
+C=
+# @required=eq($OTHER, foo)
+D=
+
+# @sensitive
+
+E= # @requierd`)
+	var got []string
+	for _, w := range s.Warnings {
+		got = append(got, fmt.Sprintf("%d %s", w.Line, w.Unknown))
+	}
+	if want := []string{"1 @required", "1 ", "2 @defaultRequird", "4 ", "4 @requierd", "4 @icon", "6 strng", "8 minLenght", "8 ", "10 ", "13 "}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if s.Item("D").Required.Holds("") {
+		t.Error("required by something unknown")
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{
+		"90d": 90 * day, "12h": 12 * time.Hour, "2w": 14 * day, "1y": 365 * day,
+		"": 0, "d": 0, "0d": 0, "-1d": 0, "1.5d": 0, "90": 0, "90m": 0, "99999999y": 0, "1 d": 0,
+	} {
+		if got, ok := period(text); ok != (want > 0) || ok && got != want {
+			t.Errorf("%q: %v %v", text, got, ok)
+		}
+	}
+}
