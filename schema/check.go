@@ -50,7 +50,7 @@ func isEmail(s string) bool {
 // duration understands 500ms, 30s, 1.5h, 2days, 1h30m; a bare number is of milliseconds, as in varlock.
 func duration(s string) (time.Duration, bool) {
 	if n, ok := number(s); ok {
-		return time.Duration(n * float64(time.Millisecond)), n >= 0 && n < math.MaxInt64/float64(time.Millisecond) && isDigit(s[0]) && isDigit(s[len(s)-1])
+		return time.Duration(n * float64(time.Millisecond)), strings.Trim(s, "0123456789.") == "" && n < math.MaxInt64/float64(time.Millisecond)
 	}
 	if s = strings.TrimSpace(s); s == "" {
 		return 0, false

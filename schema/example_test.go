@@ -38,3 +38,33 @@ func ExampleSyntaxError() {
 	// # @required @type=string(minLength=many)
 	//                                    ^
 }
+
+func ExampleSchema_Validate() {
+	s, err := schema.Parse(".env.schema", []byte(`
+# @currentEnv=$APP_ENV
+
+# @type=enum(development, production) @public
+APP_ENV=development
+# @required=forEnv(production) @sensitive @generate=hex(32)
+JWT_SECRET_KEY=
+# @type=port @public
+PORT=8000
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	environ := map[string]string{"APP_ENV": "production"}
+	result, err := s.Validate(schema.Environment{
+		Lookup: func(name string) (string, bool) { value, set := environ[name]; return value, set },
+	})
+	for _, violation := range schema.Errors(err) {
+		fmt.Println(violation)
+	}
+	for _, d := range result.Defaults {
+		fmt.Println(d.Name, d.Value())
+	}
+	// Output:
+	// JWT_SECRET_KEY: not set, and required in production (required, .env.schema:7): set a value, for example the output of: openssl rand -hex 32
+	// PORT 8000
+}

@@ -47,14 +47,17 @@ func (p *parser) conditionOf(v value, h *header) (c Condition, ok bool) {
 }
 
 // sensitivity understands @sensitive and @public, which can also be an object with options.
-func (p *parser) sensitivity(d *Decorator, h *header) Condition {
+func (p *parser) sensitivity(d *Decorator, it *Item, h *header) Condition {
 	const forms = "true, false or forEnv(production, ...)"
 	if d.value.kind == object {
 		options := d.value
 		d.value = value{text: "true", raw: "true", pos: options.pos}
 		for _, a := range options.args {
-			if a.key == "enabled" {
+			switch a.key {
+			case "enabled":
 				d.value = a.value
+			case "allowShortValue":
+				it.short = a.value.text == "true"
 			}
 		}
 		defer func() { d.value = options }()

@@ -89,6 +89,7 @@ type Item struct {
 	Decorators []Decorator
 
 	sensitiveGiven bool // by the item itself
+	short          bool // a short secret is meant to be one
 }
 
 // A Doc is one @docs(...).

@@ -121,7 +121,7 @@ func (p *parser) understandDecorator(d *Decorator, it *Item, h *header) {
 	case "optional":
 		it.Required = p.condition(d, h, "true, false or forEnv(production, ...)").not()
 	case "sensitive", "public":
-		it.Sensitive, it.sensitiveGiven = p.sensitivity(d, h), true
+		it.Sensitive, it.sensitiveGiven = p.sensitivity(d, it, h), true
 	case "type":
 		it.Type = p.typeOf(d)
 	case "example":

@@ -1,0 +1,134 @@
+package schema
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// shortest is how long a secret should be at least, in bytes. What is shorter can be guessed, and is found in other text.
+const shortest = 12
+
+// suspects are values that no one else should have, and everyone has: in lower case, without - and _.
+var suspects = [...]string{
+	"changeme", "changeit", "changethis", "password", "password1", "password123", "passw0rd", "passwd", "secret", "secret123", "mysecret",
+	"supersecret", "topsecret", "minioadmin", "devpassword", "devsecret", "testpassword", "secretkey", "secretpassword", "mypassword",
+	"letmein", "qwerty", "123456", "12345678", "123456789", "1234567890", "placeholder", "replaceme", "todo", "fixme", "insecure", "dummy",
+}
+
+// doubt finds what makes a value that is what it should look like a bad one all the same.
+func (v *validator) doubt(st *State, value string) {
+	it := st.Item
+	isSecret := v.isSecret(it)
+	parts := []string{value} // that are secrets, each of its own
+	var a address
+	if strings.Contains(value, "://") {
+		a, _, _ = parseURL(value)
+		if a.password != "" {
+			parts = append(parts, a.password)
+		}
+	}
+	if what := it.insecure(parts, isSecret, a); what != "" {
+		if v.development() {
+			v.warn(st, what+", which is refused outside development")
+			return
+		}
+		v.violate(st, "insecure", what, "set a value of your own"+it.how())
+		return
+	}
+	if !isSecret {
+		return
+	}
+	weak, of := value, ""
+	if a.scheme != "" {
+		if weak, of = a.password, " (of the password in it)"; weak == "" {
+			return
+		}
+	}
+	switch {
+	case len(weak) > 1 && strings.Trim(weak, weak[:1]) == "":
+		v.warn(st, "a secret of one character, repeated"+of)
+	case len(weak) < shortest && !it.short && (it.Type.MaxLength == 0 || it.Type.MaxLength >= shortest) && (it.Type.IsLength == 0 || it.Type.IsLength >= shortest):
+		v.warn(st, "a secret of less than 12 bytes"+of+": use a longer one")
+	}
+	if st.Set == SetToValue {
+		v.secrets = append(v.secrets, secret{value, st})
+	}
+}
+
+// isSecret reports whether an item's value should be nobody else's. By default every item is sensitive;
+// but what is a number or the like is no secret unless it is said to be.
+func (v *validator) isSecret(it *Item) bool {
+	if !it.Sensitive.Holds(v.current) || it.Name == v.CurrentEnv {
+		return false
+	}
+	return it.sensitiveGiven || it.Type.Name == "string" || it.Type.Name == "url"
+}
+
+// insecure says what makes a value one that everyone knows, or "".
+func (it *Item) insecure(parts []string, isSecret bool, a address) string {
+	for _, part := range parts {
+		for _, listed := range it.Insecure {
+			if strings.EqualFold(part, listed) {
+				return "one of the values that @insecure lists"
+			}
+		}
+	}
+	if !isSecret {
+		return ""
+	}
+	if it.Example != "" && parts[0] == it.Example {
+		return "the value of its own @example"
+	}
+	if a.password != "" && a.password == a.user {
+		return "a URL whose password is the user's name"
+	}
+	for i, part := range parts {
+		if isPlaceholder(part) {
+			if i > 0 {
+				return "a URL whose password is a well-known placeholder"
+			}
+			return "a well-known placeholder"
+		}
+	}
+	return ""
+}
+
+// isPlaceholder knows the usual suspects, what begins with your- or your_, x alone, and what is in angle brackets or begins or ends
+// in dots.
+func isPlaceholder(s string) bool {
+	plain := strings.ToLower(strings.Trim(s, " "))
+	if strings.HasPrefix(plain, "your-") || strings.HasPrefix(plain, "your_") || len(plain) > 2 && strings.Trim(plain, "x") == "" ||
+		strings.HasPrefix(plain, "...") || strings.HasSuffix(plain, "...") || strings.HasSuffix(plain, "…") || strings.Trim(plain, ".") == "" {
+		return true
+	}
+	// Brackets may be in a random password too: they count around words only, after words only. In a URL they can't be at all.
+	if before, rest, ok := strings.Cut(plain, "<"); ok {
+		inside, after, closed := strings.Cut(rest, ">")
+		if closed && len(inside) > 2 && !strings.ContainsFunc(inside, notWord) && !strings.ContainsFunc(before, notWord) && (after == "" || strings.Contains(before, "://")) {
+			return true
+		}
+	}
+	plain = strings.NewReplacer("-", "", "_", "").Replace(plain)
+	for _, suspect := range suspects {
+		if plain == suspect {
+			return true
+		}
+	}
+	return false
+}
+
+func notWord(r rune) bool {
+	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789 -_./:@", r) && r < utf8.RuneSelf
+}
+
+// twins warns of secrets that have the same value.
+func (v *validator) twins() {
+	first := make(map[string]*State, len(v.secrets))
+	for _, s := range v.secrets {
+		if other := first[s.value]; other != nil {
+			v.warn(s.state, "the same value as "+other.Item.Name+": who knows one knows both")
+			continue
+		}
+		first[s.value] = s.state
+	}
+}
