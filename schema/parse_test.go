@@ -313,7 +313,7 @@ c4n4ry`
 		"12:17 no comma or ) here",
 		"14:13 @required is true, false or forEnv(production, ...)",
 		"15:9 no value can be within both limits",
-		"17:30 the pattern cannot be used: invalid or unsupported Perl syntax",
+		"17:30 the pattern cannot be used: a group of a kind that is not known here (there is no look-around)",
 		"17:41 @defaultRequired belongs into the header",
 		"19:1 the default needs itself, by way of the variables in it",
 		"20:2 blanks before a comment",

@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +17,7 @@ type Type struct {
 	StartsWith, EndsWith           string
 
 	// Of strings and URLs.
-	Matches *regexp.Regexp
+	Matches *Pattern
 
 	// Of URLs.
 	AllowedProtocols []string // without ://
@@ -205,16 +203,9 @@ func (p *parser) matches(t *Type, v value) {
 		}
 		return -1
 	}, flags)
-	if flags != "" {
-		pattern = "(?" + flags + ")" + pattern
-	}
-	compiled, err := regexp.Compile(pattern)
+	compiled, err := compilePattern(pattern, flags)
 	if err != nil {
-		what := "the pattern cannot be used"
-		if e, ok := err.(*syntax.Error); ok {
-			what += ": " + e.Code.String()
-		}
-		p.fail(pos, what, "write it in RE2 syntax, which has no look-around and no back references")
+		p.fail(pos, "the pattern cannot be used: "+err.Error(), "write it as package regexp of Go takes it (RE2), without \\p and [[:classes:]]")
 		return
 	}
 	t.Matches = compiled
