@@ -29,10 +29,10 @@ func (v *validator) doubt(st *State, value string) {
 	}
 	if what := it.insecure(parts, isSecret, a); what != "" {
 		if v.development() {
-			v.warn(st, what+", which is refused outside development")
+			v.warn(st, what+", refused outside development")
 			return
 		}
-		v.violate(st, "insecure", what, "set a value of your own"+it.how())
+		v.violate(st, "insecure", what+", refused outside development", "set a value of your own"+it.how())
 		return
 	}
 	if !isSecret {

@@ -22,13 +22,18 @@ type checkReport struct {
 	left     []inject.Reference
 	warnings []string
 	problems []string
+
+	items    []schemaRow      // with --schema, instead of rows for people
+	strays   []stray          // what the schema does not know
+	excerpts map[int][]string // of the schema, by problem
 }
 
 // check does everything but start COMMAND, and prints what it found, never a value.
 func check(o *options, environ []string, stdout io.Writer) int {
-	result, err := load(o.request(environ), o.wait)
+	result, inv, err := o.load(o.request(environ), o.wait)
 	r := &checkReport{}
 	r.exports(result, inject.Problems(err))
+	r.inventory(inv, result, inject.Problems(err))
 	for _, ref := range result.References {
 		if !ref.Read {
 			r.left = append(r.left, ref)
@@ -112,7 +117,9 @@ func (r *checkReport) exports(result *inject.Result, problems []inject.Problem) 
 
 // text prints the report for people.
 func (r *checkReport) text(out io.Writer) {
-	if len(r.rows) == 0 {
+	if r.items != nil {
+		r.schemaText(out)
+	} else if len(r.rows) == 0 {
 		fmt.Fprintln(out, "no secrets found")
 	} else {
 		table(out, "VARIABLE\tFROM\tOWNER\tMODE\tFORMAT\tUPDATES\tSTATE", func(line func(...string)) {
@@ -129,17 +136,20 @@ func (r *checkReport) text(out io.Writer) {
 			}
 		})
 	}
-	list(out, "warnings", r.warnings)
-	list(out, "problems", r.problems)
+	list(out, "warnings", r.warnings, nil)
+	list(out, "problems", r.problems, r.excerpts)
 }
 
-func list(out io.Writer, title string, items []string) {
+func list(out io.Writer, title string, items []string, excerpts map[int][]string) {
 	if items == nil {
 		return
 	}
 	fmt.Fprintf(out, "\n%s:\n", title)
-	for _, item := range items {
+	for i, item := range items {
 		fmt.Fprintln(out, "  "+oneLine(item))
+		for _, line := range excerpts[i] {
+			fmt.Fprintln(out, "    "+oneLine(line))
+		}
 	}
 }
 
@@ -192,6 +202,7 @@ func (r *checkReport) json() string {
 		left = append(left, c.end())
 	}
 	o.array("variables", rows)
+	r.schemaJSON(&o)
 	o.array("left_alone", left)
 	o.array("warnings", messages(r.warnings))
 	o.array("problems", messages(r.problems))

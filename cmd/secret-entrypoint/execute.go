@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
 // defaultPath is searched when the environment has no PATH: Docker's own default.
@@ -24,6 +25,7 @@ func (e *commandError) Error() string { return inject.Printable(e.command) + ": 
 type program struct {
 	file      string
 	args, env []string
+	defaults  []schema.Variable // in env, from the schema
 }
 
 // execute replaces this process by the program. It returns only when that fails.

@@ -62,8 +62,9 @@ func TestDependencies(t *testing.T) {
 	}
 	notify := []string{"github.com/fsnotify/fsnotify", "github.com/fsnotify/fsnotify/internal"}
 	for pkg, wanted := range map[string][]string{
-		".":                        append(own("cmd/secret-entrypoint", "inject", "watch", "internal/supervise"), notify...),
+		".":                        append(own("cmd/secret-entrypoint", "inject", "schema", "watch", "internal/supervise"), notify...),
 		"../../inject":             own("inject"),
+		"../../schema":             own("schema"),
 		"../../watch":              append(own("watch"), notify...),
 		"../../internal/supervise": own("internal/supervise"),
 	} {

@@ -16,17 +16,19 @@ const defaultDir = "/run/secrets"
 // waitInterval is how often --wait looks again.
 const waitInterval = 100 * time.Millisecond
 
-// load reads the secrets, again and again for a time while some are missing.
-func load(request inject.Options, wait time.Duration) (*inject.Result, error) {
+// load reads the secrets and compares them with the schema, again and again for a time while some are missing.
+func (o *options) load(request inject.Options, wait time.Duration) (*inject.Result, *inventory, error) {
 	deadline := time.Now().Add(wait)
 	for {
 		result, err := inject.Load(request)
-		if err == nil || !slices.ContainsFunc(inject.Problems(err), inject.Missing) {
-			return result, err
+		problems := inject.Problems(err)
+		inv := o.inventory(result, problems)
+		if !slices.ContainsFunc(problems, inject.Missing) && (err != nil || !inv.lacks()) {
+			return result, inv, err
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			return result, err
+			return result, inv, err
 		}
 		time.Sleep(min(left, waitInterval))
 	}

@@ -90,7 +90,7 @@ func become(o *options, environ []string, log *logger) int {
 // prepare does everything that can fail before COMMAND is executed. It returns an exit status other than
 // zero if something did, which is logged then.
 func prepare(o *options, request inject.Options, wait time.Duration, log *logger) (*inject.Result, *program, int) {
-	result, err := load(request, wait)
+	result, inv, err := o.load(request, wait)
 	if log.level == levelDebug {
 		for _, e := range result.Exports {
 			log.debug(e.Name + ": from " + origin(e))
@@ -102,21 +102,22 @@ func prepare(o *options, request inject.Options, wait time.Duration, log *logger
 	for _, p := range inject.Problems(err) {
 		log.problem(p)
 	}
+	inv.log(log)
 	var who *credentials
 	var userErr error
 	if o.user != "" {
 		who, userErr = findUser(o.user)
 	}
-	if err == nil && userErr == nil && who != nil {
+	if err == nil && userErr == nil && who != nil && !inv.failed() {
 		userErr = who.assume()
 	}
 	if userErr != nil {
 		log.error("--user " + inject.Printable(o.user) + ": " + userErr.Error())
 	}
-	if err != nil || userErr != nil {
+	if err != nil || userErr != nil || inv.failed() {
 		return result, nil, exitFailed
 	}
-	p := &program{args: o.command, env: result.Environment.Environ()}
+	p := &program{args: o.command, env: withDefaults(result.Environment.Environ(), inv.defaults()), defaults: inv.defaults()}
 	if who != nil {
 		p.env = who.home(p.env)
 	}

@@ -36,6 +36,7 @@ type options struct {
 	templates  []inject.Template
 	allowEmpty bool
 	keepRefs   bool
+	schema     string
 	wait       time.Duration
 	user       string
 
@@ -87,6 +88,7 @@ func optionTable() []option {
 		{"set", "NAME=TEMPLATE", "", (*options).addTemplate},
 		{"allow-empty", "", "", func(o *options, v string) error { return setSwitch(&o.allowEmpty, v) }},
 		{"keep-refs", "", "", func(o *options, v string) error { return setSwitch(&o.keepRefs, v) }},
+		{"schema", "FILE", "", func(o *options, v string) error { o.schema = v; return nil }},
 		{"wait", "DURATION", "", func(o *options, v string) error { return setDuration(&o.wait, v) }},
 		{"user", "USER[:GROUP]", "", func(o *options, v string) error { o.user = v; return nonEmpty(v) }},
 		{"on-change", "[GLOB=]ACTION,...", "", (*options).setOnChange},

@@ -5,6 +5,15 @@ import "strings"
 // suggest returns ": did you mean X?" for the name most like a wrong one, or
 // nothing when none is near. The prefix, which all names have, does not make them alike.
 func suggest(wrong, prefix string, names []string) string {
+	best := nearest(wrong, prefix, names)
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// nearest is the name most like a wrong one, or "" when none is near.
+func nearest(wrong, prefix string, names []string) string {
 	own := strings.TrimPrefix(wrong, prefix)
 	best, least := "", (len(own)+1)/3+1
 	for _, name := range names {
@@ -12,10 +21,7 @@ func suggest(wrong, prefix string, names []string) string {
 			best, least = name, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return ": did you mean " + best + "?"
+	return best
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their

@@ -118,9 +118,9 @@ func (g *gate) become(o *options, environ []string, log *logger) int {
 		g.demand(&request)
 	}
 	result, next, status := prepare(o, request, wait, log)
-	report := supervise.Report{Ready: status == exitOK, Status: status, Watch: result.Watch()}
+	report := supervise.Report{Ready: status == exitOK, Status: status, Watch: append(result.Watch(), o.schemaPaths()...)}
 	if report.Ready {
-		report.Secrets = g.secrets(result)
+		report.Secrets = append(g.secrets(result), g.defaults(next)...)
 		report.Sources = filled(request.Sources, result)
 		if o.onChange != nil {
 			neverUpdated(result, log)
@@ -168,6 +168,15 @@ func (g *gate) secrets(result *inject.Result) []supervise.Secret {
 		if value, set := result.Environment.Lookup(e.Name); set && e.Lost == "" {
 			all = append(all, supervise.Secret{Name: e.Name, Digest: g.Digest(value)})
 		}
+	}
+	return all
+}
+
+// defaults are the names and digests of what the schema has set: a default that is changed is a change as well.
+func (g *gate) defaults(next *program) []supervise.Secret {
+	var all []supervise.Secret
+	for _, d := range next.defaults {
+		all = append(all, supervise.Secret{Name: d.Name, Digest: g.Digest(d.Value())})
 	}
 	return all
 }
