@@ -35,23 +35,20 @@ func (v *validator) doubt(st *State, value string) {
 		v.violate(st, "insecure", what+", refused outside development", "set a value of your own"+it.how())
 		return
 	}
-	if !isSecret {
+	if !isSecret || st.Set != SetToValue { // a default is no secret
 		return
 	}
+	v.secrets = append(v.secrets, secret{value, st})
 	weak, of := value, ""
 	if a.scheme != "" {
-		if weak, of = a.password, " (of the password in it)"; weak == "" {
-			return
-		}
+		weak, of = a.password, " (of the password in it)"
 	}
 	switch {
+	case weak == "":
 	case len(weak) > 1 && strings.Trim(weak, weak[:1]) == "":
 		v.warn(st, "a secret of one character, repeated"+of)
 	case len(weak) < shortest && !it.short && (it.Type.MaxLength == 0 || it.Type.MaxLength >= shortest) && (it.Type.IsLength == 0 || it.Type.IsLength >= shortest):
 		v.warn(st, "a secret of less than 12 bytes"+of+": use a longer one")
-	}
-	if st.Set == SetToValue {
-		v.secrets = append(v.secrets, secret{value, st})
 	}
 }
 

@@ -252,3 +252,13 @@ func list(to *[]string, v value) bool {
 	}
 	return v.kind == array && len(v.args) > 0
 }
+
+// Known returns the names of what has a meaning in a schema: the decorators of the header and of items, and the types with
+// their parameters.
+func Known() (header, items []string, types map[string][]string) {
+	types = make(map[string][]string)
+	for _, name := range typeNames {
+		types[name] = parameters(name)
+	}
+	return append(header, headerDecorators...), append(items, itemDecorators...), types
+}
