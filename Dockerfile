@@ -13,6 +13,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 COPY inject inject
 COPY internal/supervise internal/supervise
+COPY schema schema
 COPY watch watch
 COPY cmd/secret-entrypoint cmd/secret-entrypoint
 ARG TARGETOS
