@@ -14,7 +14,7 @@ const (
 // decorators reads those of a comment, from the first @ to the end of the line, or of the line in which a
 // bracket that was opened closes. After an error the rest of the line is left out.
 func (p *parser) decorators() []Decorator {
-	var all []Decorator
+	all := make([]Decorator, 0, 1+strings.Count(p.src[p.pos:p.eol(p.pos)], " @"))
 	for {
 		d, problem := p.decorator()
 		if problem == nil {

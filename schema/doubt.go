@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -105,13 +106,11 @@ func isPlaceholder(s string) bool {
 			return true
 		}
 	}
-	plain = strings.NewReplacer("-", "", "_", "").Replace(plain)
-	for _, suspect := range suspects {
-		if plain == suspect {
-			return true
-		}
+	if len(plain) > 2*len("secretpassword") {
+		return false
 	}
-	return false
+	plain = strings.ReplaceAll(strings.ReplaceAll(plain, "-", ""), "_", "")
+	return slices.Contains(suspects[:], plain)
 }
 
 func notWord(r rune) bool {

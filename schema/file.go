@@ -43,8 +43,10 @@ type rawItem struct {
 
 func newParser(name string, data []byte) *parser {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	p := &parser{name: name, lines: []int{0}, broken: make(map[int]*fault)}
+	p := &parser{name: name, broken: make(map[int]*fault)}
 	p.src = strings.ReplaceAll(string(data), "\r\n", "\n")
+	p.lines = append(make([]int, 0, 1+strings.Count(p.src, "\n")), 0)
+	p.items = make([]rawItem, 0, cap(p.lines)/4)
 	for i := range len(p.src) {
 		if p.src[i] == '\n' && i+1 < len(p.src) {
 			p.lines = append(p.lines, i+1)

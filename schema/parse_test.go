@@ -325,6 +325,14 @@ c4n4ry`
 	}
 }
 
+// forEnv without an environment to compare with would let everything through.
+func TestForEnvNeedsCurrentEnv(t *testing.T) {
+	_, err := Parse("f", []byte("# @required=forEnv(production)\nA=\n"))
+	if err == nil || !strings.HasPrefix(err.Error(), "f:1:13: forEnv(...) needs to know the environment: ") {
+		t.Error(err)
+	}
+}
+
 // A value of several lines without quotes: what it holds is told in no way, not even what looks like a name.
 func TestErrorsShowNoValue(t *testing.T) {
 	for _, text := range []string{

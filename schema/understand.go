@@ -218,7 +218,11 @@ func (p *parser) warn(line int, text string) {
 }
 
 func decoratorsOf(comments []comment) []Decorator {
-	var all []Decorator
+	n := 0
+	for _, c := range comments {
+		n += len(c.decorators)
+	}
+	all := make([]Decorator, 0, n)
 	for _, c := range comments {
 		all = append(all, c.decorators...)
 	}

@@ -175,11 +175,11 @@ func (inv *inventory) limit(o *options, result *inject.Result) {
 		size := len(d.Name) + len("=") + len(d.Value()) + 1
 		total += size + 8
 		if size > maxString {
-			inv.fail(d.Name+": with its default from "+inject.Printable(o.schema)+" it has "+strconv.Itoa(size)+" bytes, and the limit is "+strconv.Itoa(maxString), "too large", d.Name)
+			inv.fail(d.Name+": its default in "+inject.Printable(o.schema)+" makes it longer than the "+strconv.Itoa(maxString)+" bytes that the kernel takes: shorten it, or what it is made of", "too large", d.Name)
 		}
 	}
 	if most := maxEnvironment(o.command); len(inv.result.Defaults) > 0 && total > most && result.Environment.Size() <= most {
-		inv.fail("environment: "+strconv.Itoa(total)+" bytes with the defaults from "+inject.Printable(o.schema)+", and the kernel's limit beside the arguments is "+strconv.Itoa(most), "too large", "")
+		inv.fail("environment: the defaults in "+inject.Printable(o.schema)+" make it larger than the "+strconv.Itoa(most)+" bytes that the kernel takes beside the arguments: export less", "too large", "")
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -46,4 +47,35 @@ func TestSchemaOnUpdates(t *testing.T) {
 		s.log.await(t, 1, "DEFAULT changed: restarted")
 		s.reports.await(t, 2, "start 2 2")
 	})
+}
+
+// Where a change of the schema can be seen: its directory, also when it is a key of a ConfigMap's volume, whose flip
+// is a rename there; and the file itself, which may be a mount of its own.
+func TestSchemaPaths(t *testing.T) {
+	v := newVolume(t)
+	v.flip(map[string]string{"env.schema": "A="})
+	t.Chdir(filepath.Dir(v.dir))
+	o := &options{schema: "volume/env.schema"}
+	paths := o.schemaPaths()
+	for _, want := range []string{v.dir, filepath.Join(v.dir, "env.schema"), filepath.Join(v.dir, v.old, "env.schema")} {
+		if !slices.Contains(paths, want) {
+			t.Errorf("%s is not in %q", want, paths)
+		}
+	}
+	if paths := new(options).schemaPaths(); paths != nil {
+		t.Errorf("%q without a schema", paths)
+	}
+}
+
+// A change of the schema alone is seen, without the poll.
+func TestSchemaIsWatched(t *testing.T) {
+	v, schema := newVolume(t), newVolume(t)
+	v.flip(map[string]string{"db_password": canary + "-0", "jwt_key": canary + "-0"})
+	schema.flip(map[string]string{"env.schema": "# @public\nDEFAULT=a"})
+	s := serveVolume(t, false, v, []string{"--schema", filepath.Join(schema.dir, "env.schema"), "--on-change", "restart", "--poll", "0s"})
+	s.reports.await(t, 1, "start 0 0")
+	for i, value := range []string{"b", "c", "d"} {
+		schema.flip(map[string]string{"env.schema": "# @public\nDEFAULT=" + value})
+		s.log.await(t, i+1, "DEFAULT changed: restarted")
+	}
 }
