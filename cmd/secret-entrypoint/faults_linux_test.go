@@ -18,13 +18,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// command is the worker that runs: the child that is not behind a gate.
+// command is the worker that runs: the child that is not behind a gate, nor a copy of the supervisor on the way
+// there, nor ending.
 func (s *service) command() int {
 	s.t.Helper()
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", s.pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	var found int
 	waitUntil(s.t, func() bool {
 		for _, pid := range children(s.pid) {
-			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && !bytes.Contains(line, []byte("\x00--gate=")) && state(pid) != "Z" {
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if err == nil && len(line) > 0 && !bytes.Equal(line, own) && !bytes.Contains(line, []byte("\x00--gate=")) && state(pid) != "Z" {
 				found = pid
 			}
 		}

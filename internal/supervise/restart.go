@@ -107,12 +107,10 @@ const patience = 5 * time.Second
 // commit tells the candidate to become the command. It has the terminal before it can read from it.
 func (s *supervisor) commit() {
 	s.terminal.give(s.next.pid)
+	unix.Kill(s.next.pid, unix.SIGCONT) //nolint:errcheck // in case someone has stopped it; else it is not even noticed
 	if s.next.gate.sayGo() != nil {
 		s.terminal.take()
 		return // it died a moment ago, and will be found lost
-	}
-	if s.next.stopped != 0 {
-		unix.Kill(s.next.pid, unix.SIGCONT) //nolint:errcheck // the time limit tells
 	}
 	s.enter(committing, loadTimeout)
 }
