@@ -61,7 +61,7 @@ def generations(environ):
     if not salt:
         return {}
     return {
-        name: hmac.new(salt, f"{name}={environ[name]}".encode(), hashlib.sha256).hexdigest()[:8]
+        name: hmac.new(salt, environ[name].encode(), hashlib.sha256).hexdigest()[:8]
         for name in SECRETS
         if environ.get(name)
     }
