@@ -3,6 +3,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -11,14 +12,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // canary is in every secret, and must not be in anything that Docker or the shim shows.
 const canary = "c4n4ry"
 
 const (
-	shimImage = "secret-entrypoint:secret-tests" // the Dockerfile's
-	appImage  = "app:secret-tests"               // what a user makes with it
+	shimImage    = "secret-entrypoint:secret-tests" // the Dockerfile's
+	appImage     = "app:secret-tests"               // what a user makes with it
+	backendImage = "backend:secret-tests"           // examples/backend
 )
 
 func TestMain(m *testing.M) {
@@ -42,11 +45,19 @@ func makeImages() error {
 	if err := os.Chdir("../.."); err != nil { // the Dockerfile's directory
 		return err
 	}
-	if out, err := exec.Command("test/images/make.sh").CombinedOutput(); err != nil {
-		return fmt.Errorf("make.sh: %w\n%s", err, out)
+	for _, script := range []string{"test/images/make.sh", "test/images/public.sh"} {
+		if out, err := exec.Command(script).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", script, err, out)
+		}
 	}
 	if err := build(shimImage, "", "."); err != nil {
 		return err
+	}
+	// By the classic builder, whose cache the Compose of Debian 12 shares.
+	cmd := exec.Command("docker", "build", "-q", "--build-arg", "SHIM_IMAGE="+shimImage, "-t", backendImage, "examples/backend")
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("docker build examples/backend: %w\n%s", err, out)
 	}
 	dir, err := os.MkdirTemp("", "e2e-")
 	if err != nil {
@@ -98,7 +109,9 @@ type result struct {
 func docker(t *testing.T, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("docker", args...)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {

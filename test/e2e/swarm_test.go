@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// swarm is the example stack, under a name of its own.
+type swarm struct {
+	t    *testing.T
+	name string
+	env  []string
+	base string // of the proxy
+}
+
+// newSwarm makes this engine a Swarm if it is none, and undoes everything in the end.
+func newSwarm(t *testing.T) *swarm {
+	switch state := must(t, "info", "-f", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"); state {
+	case "inactive false":
+		must(t, "swarm", "init", "--advertise-addr", "127.0.0.1")
+		t.Cleanup(func() { must(t, "swarm", "leave", "--force") })
+	case "active true":
+	default:
+		t.Skipf("this test needs a manager of a Swarm, or an engine outside of one; this is %s", state)
+	}
+	port := freePort(t)
+	s := &swarm{t: t, name: "secret-tests-" + port, base: "http://127.0.0.1:" + port}
+	// The images are local: no registry is asked for their digests.
+	s.env = append(os.Environ(), "STACK="+s.name, "BACKEND_IMAGE="+backendImage, "PORT="+port, "RESOLVE_IMAGE=never")
+	t.Cleanup(s.remove)
+	return s
+}
+
+// remove takes the stack away, with its secrets and volumes, as soon as its tasks are gone.
+func (s *swarm) remove() {
+	if s.t.Failed() {
+		s.t.Log(docker(s.t, "stack", "ps", "--no-trunc", s.name).stdout)
+	}
+	docker(s.t, "stack", "rm", s.name)
+	label := "label=com.docker.stack.namespace=" + s.name
+	gone := func() bool {
+		return must(s.t, "ps", "-aq", "--filter", label) == "" && must(s.t, "network", "ls", "-q", "--filter", label) == ""
+	}
+	for deadline := time.Now().Add(time.Minute); !gone() && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
+	}
+	for _, id := range strings.Fields(must(s.t, "secret", "ls", "-q", "--filter", "label=stack="+s.name)) {
+		must(s.t, "secret", "rm", id)
+	}
+	for _, id := range strings.Fields(must(s.t, "volume", "ls", "-q", "--filter", label)) {
+		must(s.t, "volume", "rm", id)
+	}
+}
+
+// script runs swarm.sh; what it printed.
+func (s *swarm) script(stdin string, args ...string) (string, error) {
+	cmd := exec.Command("examples/compose/swarm.sh", args...)
+	cmd.Env, cmd.Stdin = s.env, strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), canary) {
+		s.t.Errorf("swarm.sh %s shows a value", args[0])
+	}
+	return string(out), err
+}
+
+func (s *swarm) must(stdin string, args ...string) {
+	s.t.Helper()
+	if out, err := s.script(stdin, args...); err != nil {
+		s.t.Fatalf("swarm.sh %v: %v\n%s", args, err, out)
+	}
+}
+
+// versions returns the names of the secrets there are, without the stack's.
+func (s *swarm) versions(prefix string) string {
+	names := strings.Fields(must(s.t, "secret", "ls", "--format", "{{.Name}}", "--filter", "name="+s.name+"_"+prefix))
+	for i, name := range names {
+		names[i] = strings.TrimPrefix(name, s.name+"_"+prefix)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestSwarm(t *testing.T) {
+	s := newSwarm(t)
+
+	// What only its issuer can make is asked for.
+	if out, err := s.script("", "up"); err == nil || !strings.Contains(out, "make it with ./swarm.sh set s3_access_key") {
+		t.Fatalf("up without API keys: %v\n%s", err, out)
+	}
+	for _, name := range []string{"s3_access_key", "s3_secret_key", "anthropic_api_key", "mapbox_access_token"} {
+		s.must(canary+"\n", "set", name)
+	}
+	s.must("", "up")
+	first := healthy(t, s.base, func(h health) bool { return len(h.Workers) == 2 })
+	if first.Environment != "production" {
+		t.Errorf("%+v", first)
+	}
+	postgres := must(t, "ps", "-q", "--filter", "label=com.docker.swarm.service.name="+s.name+"_postgres")
+
+	l := startLoad(t, s.base)
+	s.must("", "rotate", "jwt")
+	second := healthy(t, s.base, func(h health) bool { return h.Generations["JWT_SECRET_KEY"] != first.Generations["JWT_SECRET_KEY"] })
+	if second.Generations["JWT_SECRET_KEY_PREVIOUS"] != first.Generations["JWT_SECRET_KEY"] {
+		t.Error("the previous key is not the one that there was before")
+	}
+	s.must("", "rotate", "database")
+	third := healthy(t, s.base, func(h health) bool { return h.Generations["DATABASE_URL"] != second.Generations["DATABASE_URL"] })
+
+	// A password that does not work: the new task never gets healthy, the old ones stay.
+	s.must(canary+"-wrong\n", "set", "postgres_password")
+	if out, err := s.script("", "up"); err == nil || !strings.Contains(out, "Swarm went back") {
+		t.Errorf("a wrong password: %v\n%s", err, out)
+	}
+	if state := must(t, "service", "inspect", "-f", "{{.UpdateStatus.State}}", s.name+"_backend"); state != "rollback_completed" {
+		t.Errorf("the update of the backend is %s", state)
+	}
+	must(t, "secret", "rm", s.name+"_postgres_password_v3")
+	// The next one gets the same number and the same role.
+	s.must("", "rotate", "database")
+	fourth := healthy(t, s.base, func(h health) bool { return h.Generations["DATABASE_URL"] != third.Generations["DATABASE_URL"] })
+
+	// The end of the grace period: tokens of the old key are refused from here on, and the load stops before.
+	f := l.stop()
+	t.Logf("three rotations and a rollback, two replicas, new before old: %v", &f)
+	if f.failed > 0 || f.served == 0 {
+		t.Errorf("%d requests failed, %d were served", f.failed, f.served)
+	}
+	s.must("", "prune")
+	last := healthy(t, s.base, func(h health) bool {
+		return h.Generations["JWT_SECRET_KEY_PREVIOUS"] == h.Generations["JWT_SECRET_KEY"]
+	})
+	if last.Generations["DATABASE_URL"] != fourth.Generations["DATABASE_URL"] {
+		t.Error("prune changed the database's password")
+	}
+	if got := s.versions("postgres_password_v"); got != "1 3" && got != "3 1" {
+		t.Errorf("versions of the password after prune: %s, want 1 (PostgreSQL's first, in use) and 3", got)
+	}
+	if got := s.versions("jwt_secret_key_v"); got != "2" {
+		t.Errorf("versions of the key after prune: %s", got)
+	}
+	roles := must(t, "exec", postgres, "psql", "-U", "postgres", "-Atc", "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'devplatform%'", "devplatform")
+	if roles != "devplatform_a" {
+		t.Errorf("roles that may log in after prune: %q", roles)
+	}
+
+	// The database was left alone all the time.
+	if now := must(t, "ps", "-q", "--filter", "label=com.docker.swarm.service.name="+s.name+"_postgres"); now != postgres {
+		t.Error("PostgreSQL's container was replaced")
+	}
+	// Of every task there was. docker service logs would say the same, but waits for ever when a task is gone.
+	for _, id := range strings.Fields(must(t, "ps", "-aq", "--filter", "label=com.docker.stack.namespace="+s.name)) {
+		r := docker(t, "logs", id)
+		if strings.Contains(r.stdout+must(t, "inspect", id), canary) {
+			t.Errorf("container %s shows a value", id)
+		}
+	}
+}
