@@ -10,7 +10,7 @@ import tokens
 from database import Database
 from settings import settings
 
-logging.basicConfig(level=settings.log_level.upper())
+logging.basicConfig(level=settings.log_level)
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = settings.upload_bytes

@@ -28,9 +28,9 @@ class Settings:
             raise SystemExit("not set: " + ", ".join(missing))
         self.environment = environ.get("APP_ENV", "development")
         self.debug = environ.get("APP_DEBUG", "false") == "true"
-        self.log_level = environ.get("LOG_LEVEL", "info")
+        self.log_level = environ.get("LOG_LEVEL", "INFO")
         self.origins = [o for o in environ.get("ALLOWED_ORIGINS", "").split(",") if o]
-        self.upload_bytes = int(environ.get("MAX_UPLOAD_SIZE_MB", "50")) << 20
+        self.upload_bytes = int(environ.get("MAX_UPLOAD_SIZE_MB", "100")) << 20
         self.processing_workers = int(environ.get("PROCESSING_WORKERS", "2"))
 
         self.database_url = libpq(environ["DATABASE_URL"])

@@ -12,7 +12,7 @@ import redis
 from database import Database, migrate
 from settings import settings
 
-logging.basicConfig(level=settings.log_level.upper())
+logging.basicConfig(level=settings.log_level)
 log = logging.getLogger("worker")
 ALIVE = f"worker:{socket.gethostname()}"
 ALIVE_SECONDS = 10
