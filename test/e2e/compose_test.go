@@ -173,7 +173,7 @@ func TestComposeDevelopment(t *testing.T) {
 	})
 	containers, oldPassword, oldKey := p.containers(), p.secret("postgres_password"), p.secret("jwt_secret_key")
 
-	l := startLoad(t, p.base)
+	l := startLoad(t, p.base, loadForever)
 	if out, err := p.run("", "./rotate.sh", "database"); err != nil {
 		t.Fatalf("rotate.sh: %v\n%s", err, out)
 	}
@@ -235,7 +235,7 @@ func TestComposeStaging(t *testing.T) {
 	}
 	containers := p.containers()
 
-	l := startLoad(t, p.base)
+	l := startLoad(t, p.base, loadForever)
 	// As docs/docker.md says.
 	password := canary + "/pg+2=="
 	if out, err := p.run(fmt.Sprintf("ALTER ROLE devuser PASSWORD '%s';\n", password),

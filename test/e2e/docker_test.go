@@ -133,12 +133,19 @@ func must(t *testing.T, args ...string) string {
 	return r.stdout
 }
 
-// unique makes a name for a container or volume, and removes it in the end.
+// unique makes a name for a container, volume or network, and removes it in the end.
 func unique(t *testing.T, kind string) string {
 	b := make([]byte, 6)
 	rand.Read(b)
 	name := "secret-tests-" + hex.EncodeToString(b)
-	t.Cleanup(func() { exec.Command("docker", kind, "rm", "-f", name).Run() })
+	remove := []string{kind, "rm", name}
+	switch kind {
+	case "container":
+		remove = append(remove, "-f", "-v") // with the volumes its image asks for
+	case "volume":
+		remove = append(remove, "-f")
+	}
+	t.Cleanup(func() { exec.Command("docker", remove...).Run() })
 	return name
 }
 

@@ -22,6 +22,7 @@ const (
 	loadMost     = 30_000                // requests of each client
 	loadLongest  = 15 * time.Minute
 	loadPatience = 20 * time.Second // how long a request is tried again
+	loadForever  = loadLongest      // for tokens
 )
 
 // figures are what a load has counted.
@@ -93,6 +94,7 @@ func try(ctx context.Context, f *figures, mutex *sync.Mutex, request func() erro
 // load sends requests to the example backend on a loopback port: tokens, jobs with them, and the state of those jobs.
 type load struct {
 	base   string
+	life   time.Duration // how long a token is used
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 	mutex  sync.Mutex // for what follows
@@ -100,9 +102,9 @@ type load struct {
 }
 
 // startLoad begins; the end is stop's.
-func startLoad(t *testing.T, base string) *load {
+func startLoad(t *testing.T, base string, life time.Duration) *load {
 	ctx, cancel := context.WithTimeout(t.Context(), loadLongest)
-	l := &load{base: base, cancel: cancel}
+	l := &load{base: base, life: life, cancel: cancel}
 	for range loadClients {
 		l.wait.Go(func() { l.client(ctx) })
 	}
@@ -117,7 +119,7 @@ func (l *load) stop() figures {
 	return l.figures
 }
 
-// client keeps its first token for all its life, as a user does over a rotation, and uses it in turns with the newest.
+// client keeps a token for as long as it lives, as a user does over a rotation, and uses it in turns with the newest.
 func (l *load) client(ctx context.Context) {
 	var answer struct {
 		Token string `json:"access_token"`
@@ -135,13 +137,16 @@ func (l *load) client(ctx context.Context) {
 		time.Sleep(loadPause)
 	}
 	do("POST", "/token", "", `{"user": "first"}`, 200)
-	oldest := answer.Token
+	oldest, since := answer.Token, time.Now()
 	newest := oldest
 	for n := 0; n < loadMost && ctx.Err() == nil; n += 2 {
 		if n%10 == 0 {
 			do("POST", "/token", "", `{"user": "first"}`, 200)
 			newest = answer.Token
 			n++
+			if time.Since(since) > l.life {
+				oldest, since = newest, time.Now()
+			}
 		}
 		token := oldest
 		if n%4 == 0 {

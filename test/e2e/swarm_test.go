@@ -99,7 +99,7 @@ func TestSwarm(t *testing.T) {
 	}
 	postgres := must(t, "ps", "-q", "--filter", "label=com.docker.swarm.service.name="+s.name+"_postgres")
 
-	l := startLoad(t, s.base)
+	l := startLoad(t, s.base, loadForever)
 	s.must("", "rotate", "jwt")
 	second := healthy(t, s.base, func(h health) bool { return h.Generations["JWT_SECRET_KEY"] != first.Generations["JWT_SECRET_KEY"] })
 	if second.Generations["JWT_SECRET_KEY_PREVIOUS"] != first.Generations["JWT_SECRET_KEY"] {

@@ -89,8 +89,10 @@ func (term *terminal) types(text, want string) {
 func TestInteractive(t *testing.T) {
 	for _, mode := range [][]string{nil, {"-e", "SECRET_ENTRYPOINT_ON_CHANGE=restart"}, {"-e", "SECRET_ENTRYPOINT_INIT=true"}} {
 		t.Run(strings.Join(mode, " "), func(t *testing.T) {
-			args := append([]string{"run", "--rm", "-it", "--name", unique(t, "container"), "-e", "PS1=ready> ",
-				"-v", secrets(t, map[string]string{"key": canary}) + ":/run/secrets:ro"}, mode...)
+			args := append([]string{
+				"run", "--rm", "-it", "--name", unique(t, "container"), "-e", "PS1=ready> ",
+				"-v", secrets(t, map[string]string{"key": canary}) + ":/run/secrets:ro",
+			}, mode...)
 			term := startTerminal(t, append(args, appImage, "sh", "-i")...)
 			waitFor(t, func() bool { return strings.Contains(term.text(), "ready> ") })
 			// The echo of what is typed is on the screen too: what is waited for is made by the shell.
