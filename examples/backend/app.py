@@ -105,5 +105,6 @@ def allow_origin(response):
 @app.errorhandler(psycopg.OperationalError)
 @app.errorhandler(redis.RedisError)
 def unavailable(problem):
-    """Worth a retry. The class of the error is told, not its text, which names users and hosts."""
+    """Worth a retry. Its class is told to the client, its text only to the log: it names users and hosts."""
+    app.logger.warning("%s: %s", type(problem).__name__, problem)
     return jsonify(error=type(problem).__name__), 503

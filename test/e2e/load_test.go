@@ -30,7 +30,7 @@ type figures struct {
 	served  int            // at the first try
 	retried int            // served, but not at the first try
 	failed  int            // not served within loadPatience
-	first   map[string]int // why the first try of those two failed
+	first   map[string]int // why the first try of those two failed, and the last
 	longest time.Duration  // from the first try to being served
 }
 
@@ -54,11 +54,14 @@ func (f *figures) add(problem error, tries int, took time.Duration, last error) 
 	default:
 		f.served++
 	}
+	if f.first == nil {
+		f.first = make(map[string]int)
+	}
 	if problem != nil {
-		if f.first == nil {
-			f.first = make(map[string]int)
-		}
 		f.first[reason(problem)]++
+	}
+	if last != nil {
+		f.first["failed for good: "+reason(last)]++
 	}
 }
 
@@ -139,17 +142,16 @@ func (l *load) client(ctx context.Context) {
 	do("POST", "/token", "", `{"user": "first"}`, 200)
 	oldest, since := answer.Token, time.Now()
 	newest := oldest
-	for n := 0; n < loadMost && ctx.Err() == nil; n += 2 {
-		if n%10 == 0 {
+	for n := 0; n < loadMost/2 && ctx.Err() == nil; n++ {
+		if n%5 == 4 {
 			do("POST", "/token", "", `{"user": "first"}`, 200)
 			newest = answer.Token
-			n++
 			if time.Since(since) > l.life {
 				oldest, since = newest, time.Now()
 			}
 		}
 		token := oldest
-		if n%4 == 0 {
+		if n%2 == 0 {
 			token = newest
 		}
 		do("POST", "/jobs", token, `{"payload": "something"}`, 201)
