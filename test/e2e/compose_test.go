@@ -39,29 +39,36 @@ func composeCommand(t *testing.T) []string {
 	return nil
 }
 
-func newProject(t *testing.T, files ...string) *project {
-	examples := t.TempDir()
+func newProject(t *testing.T, env ...string) *project {
+	root := t.TempDir()
+	examples := filepath.Join(root, "examples")
 	if err := os.CopyFS(examples, os.DirFS("examples")); err != nil {
 		t.Fatal(err)
 	}
 	// As git checks them out, whatever this user's umask is.
-	for _, dir := range []string{examples, filepath.Dir(examples)} {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir(examples, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, info.Mode()|0o444|info.Mode()&0o100>>3|info.Mode()&0o100>>6)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	port := freePort(t)
-	name := strings.ToLower("secret-tests-" + filepath.Base(examples) + port)
+	name := "secret-tests-" + port
 	p := &project{
 		t: t, name: name, dir: filepath.Join(examples, "compose"), base: "http://127.0.0.1:" + port,
 		env: append(os.Environ(), "SHIM_IMAGE="+shimImage, "BACKEND_IMAGE="+backendImage, "BACKEND_PORT="+port,
 			"COMPOSE_PROJECT_NAME="+name, "COMPOSE_DOCKER_CLI_BUILD=0"),
 	}
 	p.command = composeCommand(t)
-	for _, file := range files {
-		p.command = append(p.command, "-f", file)
-	}
-	p.env = append(p.env, "COMPOSE="+strings.Join(p.command, " "))
+	p.env = append(p.env, "COMPOSE="+strings.Join(p.command, " "), "STATE="+filepath.Join(root, "state"))
+	p.env = append(p.env, env...)
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, _ := p.compose("logs", "--tail", "50")
@@ -84,9 +91,30 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// What a page's commands find: a Compose under its current name, the image of the shim, which is there already, and
+// what earlier blocks have exported.
+const prelude = `set -euo pipefail
+make() { [ "$*" = image ]; }
+docker() { if [ "$1" = compose ]; then shift; command $COMPOSE "$@"; else command docker "$@"; fi; }
+if [ -e "$STATE" ]; then . "$STATE"; fi
+trap 'export -p | grep -v "declare -x \(OLD\)\?PWD" >"$STATE"' EXIT
+`
+
+// block runs one of a page's blocks of commands, in the root of the repository or in the directory of compose.yaml.
+func (p *project) block(dir, block string) string {
+	p.t.Helper()
+	cmd := exec.Command("bash", "-c", prelude+block)
+	cmd.Dir, cmd.Env = dir, p.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%v\n%s\n%s", err, block, out)
+	}
+	return string(out)
+}
+
 // run runs a program in the project's directory; what it printed.
 func (p *project) run(stdin string, command ...string) (string, error) {
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.Command("bash", append([]string{"-c", `if [ -e "$STATE" ]; then . "$STATE"; fi; exec "$@"`, "bash"}, command...)...)
 	cmd.Dir, cmd.Env, cmd.Stdin = p.dir, p.env, strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -158,7 +186,9 @@ func (p *project) passwordWorks(password string) bool {
 
 func TestComposeDevelopment(t *testing.T) {
 	p := newProject(t)
-	p.must("up", "-d", "--build")
+	page := commands(t, "docs/local-development.md", 7)
+	start, ask, check, database, jwt, settings, down := page[0], page[1], page[2], page[3], page[4], page[5], page[6]
+	p.block(filepath.Join(p.dir, "../.."), start)
 	before := healthy(t, p.base, func(h health) bool { return len(h.Workers) == 1 })
 	if before.Environment != "development" || before.Generations["JWT_SECRET_KEY"] == "" {
 		t.Fatalf("%+v", before)
@@ -171,16 +201,21 @@ func TestComposeDevelopment(t *testing.T) {
 		}
 		return true
 	})
+	if got := p.block(p.dir, ask); !strings.Contains(got, before.Generations["REDIS_URL"]) {
+		t.Errorf("/health: %s", got)
+	}
+	if got := p.block(p.dir, check); !strings.Contains(got, "JWT_SECRET_KEY") || strings.Contains(got, p.secret("jwt_secret_key")) {
+		t.Errorf("--check: %s", got)
+	}
+	if got := p.block(p.dir, settings); !strings.Contains(got, "'JWT_SECRET_KEY'") {
+		t.Errorf("a script in the container: %s", got)
+	}
 	containers, oldPassword, oldKey := p.containers(), p.secret("postgres_password"), p.secret("jwt_secret_key")
 
 	l := startLoad(t, p.base, loadForever)
-	if out, err := p.run("", "./rotate.sh", "database"); err != nil {
-		t.Fatalf("rotate.sh: %v\n%s", err, out)
-	}
+	p.block(p.dir, database)
 	h := healthy(t, p.base, func(h health) bool { return everywhere(h, "DATABASE_URL", before.Generations["DATABASE_URL"]) })
-	if out, err := p.run("", "./rotate.sh", "jwt"); err != nil {
-		t.Fatalf("rotate.sh: %v\n%s", err, out)
-	}
+	p.block(p.dir, jwt)
 	after := healthy(t, p.base, func(h health) bool { return everywhere(h, "JWT_SECRET_KEY", before.Generations["JWT_SECRET_KEY"]) })
 	f := l.stop()
 	t.Logf("two rotations of a single container: %v", &f)
@@ -205,30 +240,50 @@ func TestComposeDevelopment(t *testing.T) {
 		t.Error("the single-file mount has changed")
 	}
 	p.hides(true, p.secret("postgres_password"), p.secret("jwt_secret_key"), p.secret("redis_password"), oldPassword, oldKey)
+	p.block(p.dir, down)
+	if left := must(t, "ps", "-aq", "--filter", "label=com.docker.compose.project="+p.name) + must(t, "volume", "ls", "-q", "--filter", "label=com.docker.compose.project="+p.name); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// commands are a page's blocks of shell commands; the test that runs them says how many it knows.
+func commands(t *testing.T, page string, count int) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range strings.Split(string(text), "\n```sh\n")[1:] {
+		block, _, _ := strings.Cut(part, "\n```")
+		found = append(found, block)
+	}
+	if len(found) != count {
+		t.Fatalf("%s has %d blocks of commands, and this test runs %d", page, len(found), count)
+	}
+	return found
 }
 
 func TestComposeStaging(t *testing.T) {
-	p := newProject(t, "compose.yaml", "compose.staging.yaml")
+	page := commands(t, "docs/docker.md", 3)
 	values := map[string]string{
 		"GENERATION_SALT": "salt", "ALLOWED_ORIGINS": "https://staging.example.com",
 		"POSTGRES_PASSWORD": canary + "/pg+1==", "REDIS_PASSWORD": canary + "/redis+", "JWT_SECRET_KEY": canary + "-jwt-1-0123456789-0123456789-0123",
 		"ANTHROPIC_API_KEY": "sk-ant-" + canary, "MAPBOX_ACCESS_TOKEN": "pk." + canary, "S3_ACCESS_KEY": canary, "S3_SECRET_KEY": canary,
 	}
-	set := func(name, value string) { p.env = append(p.env, name+"="+value) }
+	p := newProject(t)
 	for name, value := range values {
 		if name != "JWT_SECRET_KEY" {
-			set(name, value)
+			p.env = append(p.env, name+"="+value)
 		}
 	}
-	out, err := p.compose("up", "-d", "--build")
-	if err == nil || !strings.Contains(out, "JWT_SECRET_KEY is not set") {
+	if out, err := p.run("", append(p.command, "-f", "compose.yaml", "-f", "compose.staging.yaml", "up", "-d")...); err == nil || !strings.Contains(out, "JWT_SECRET_KEY is not set") {
 		t.Fatalf("a value is missing: %v\n%s", err, out)
 	}
 	if got := must(t, "ps", "-aq", "--filter", "label=com.docker.compose.project="+p.name); got != "" {
 		t.Error("something was started")
 	}
-	set("JWT_SECRET_KEY", values["JWT_SECRET_KEY"])
-	p.must("up", "-d", "--build")
+	p.env = append(p.env, "JWT_SECRET_KEY="+values["JWT_SECRET_KEY"])
+	p.block(p.dir, page[0])
 	before := healthy(t, p.base, func(h health) bool { return len(h.Workers) == 1 })
 	if before.Environment != "staging" {
 		t.Fatalf("%+v", before)
@@ -236,18 +291,9 @@ func TestComposeStaging(t *testing.T) {
 	containers := p.containers()
 
 	l := startLoad(t, p.base, loadForever)
-	// As docs/docker.md says.
-	password := canary + "/pg+2=="
-	if out, err := p.run(fmt.Sprintf("ALTER ROLE devuser PASSWORD '%s';\n", password),
-		append(p.command, "exec", "-T", "postgres", "psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", "devuser", "devplatform")...); err != nil {
-		t.Fatalf("psql: %v\n%s", err, out)
-	}
-	set("POSTGRES_PASSWORD", password)
-	p.must("up", "-d", "--no-deps", "backend", "worker")
+	p.block(p.dir, page[1])
 	h := healthy(t, p.base, func(h health) bool { return h.Generations["DATABASE_URL"] != before.Generations["DATABASE_URL"] })
-	set("JWT_SECRET_KEY_PREVIOUS", values["JWT_SECRET_KEY"])
-	set("JWT_SECRET_KEY", canary+"-jwt-2-0123456789-0123456789-0123")
-	p.must("up", "-d", "--no-deps", "backend", "worker")
+	p.block(p.dir, page[2])
 	after := healthy(t, p.base, func(now health) bool { return now.Generations["JWT_SECRET_KEY"] != h.Generations["JWT_SECRET_KEY"] })
 	f := l.stop()
 	t.Logf("two rotations by new containers: %v", &f)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ type swarm struct {
 	name string
 	env  []string
 	base string // of the proxy
+	home string
 }
 
 // newSwarm makes this engine a Swarm if it is none, and undoes everything in the end.
@@ -27,9 +29,9 @@ func newSwarm(t *testing.T) *swarm {
 		t.Skipf("this test needs a manager of a Swarm, or an engine outside of one; this is %s", state)
 	}
 	port := freePort(t)
-	s := &swarm{t: t, name: "secret-tests-" + port, base: "http://127.0.0.1:" + port}
+	s := &swarm{t: t, name: "secret-tests-" + port, base: "http://127.0.0.1:" + port, home: t.TempDir()}
 	// The images are local: no registry is asked for their digests.
-	s.env = append(os.Environ(), "STACK="+s.name, "BACKEND_IMAGE="+backendImage, "PORT="+port, "RESOLVE_IMAGE=never")
+	s.env = append(os.Environ(), "STACK="+s.name, "BACKEND_IMAGE="+backendImage, "PORT="+port, "RESOLVE_IMAGE=never", "HOME="+s.home)
 	t.Cleanup(s.remove)
 	return s
 }
@@ -66,6 +68,19 @@ func (s *swarm) script(stdin string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// block runs one of the page's blocks of commands.
+func (s *swarm) block(block string) {
+	s.t.Helper()
+	began := time.Now()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", block)
+	cmd.Dir, cmd.Env = "examples/compose", s.env
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), canary) {
+		s.t.Fatalf("%v (or a value is shown)\n%s\n%s", err, block, strings.ReplaceAll(string(out), canary, "CANARY"))
+	}
+	s.t.Logf("%s: %v", block[strings.LastIndex(block, "\n")+1:], time.Since(began).Round(time.Second))
+}
+
 func (s *swarm) must(stdin string, args ...string) {
 	s.t.Helper()
 	if out, err := s.script(stdin, args...); err != nil {
@@ -84,15 +99,19 @@ func (s *swarm) versions(prefix string) string {
 
 func TestSwarm(t *testing.T) {
 	s := newSwarm(t)
+	page := commands(t, "docs/swarm.md", 4)
+	start, jwt, database, prune := page[0], page[1], page[2], page[3]
 
 	// What only its issuer can make is asked for.
 	if out, err := s.script("", "up"); err == nil || !strings.Contains(out, "make it with ./swarm.sh set s3_access_key") {
 		t.Fatalf("up without API keys: %v\n%s", err, out)
 	}
 	for _, name := range []string{"s3_access_key", "s3_secret_key", "anthropic_api_key", "mapbox_access_token"} {
-		s.must(canary+"\n", "set", name)
+		if err := os.WriteFile(filepath.Join(s.home, name), []byte(canary+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.must("", "up")
+	s.block(start)
 	first := healthy(t, s.base, func(h health) bool { return len(h.Workers) == 2 })
 	if first.Environment != "production" {
 		t.Errorf("%+v", first)
@@ -100,12 +119,12 @@ func TestSwarm(t *testing.T) {
 	postgres := must(t, "ps", "-q", "--filter", "label=com.docker.swarm.service.name="+s.name+"_postgres")
 
 	l := startLoad(t, s.base, loadForever)
-	s.must("", "rotate", "jwt")
+	s.block(jwt)
 	second := healthy(t, s.base, func(h health) bool { return h.Generations["JWT_SECRET_KEY"] != first.Generations["JWT_SECRET_KEY"] })
 	if second.Generations["JWT_SECRET_KEY_PREVIOUS"] != first.Generations["JWT_SECRET_KEY"] {
 		t.Error("the previous key is not the one that there was before")
 	}
-	s.must("", "rotate", "database")
+	s.block(database)
 	third := healthy(t, s.base, func(h health) bool { return h.Generations["DATABASE_URL"] != second.Generations["DATABASE_URL"] })
 
 	// A password that does not work: the new task never gets healthy, the old ones stay.
@@ -127,7 +146,7 @@ func TestSwarm(t *testing.T) {
 	if f.failed > 0 || f.served == 0 {
 		t.Errorf("%d requests failed, %d were served", f.failed, f.served)
 	}
-	s.must("", "prune")
+	s.block(prune)
 	last := healthy(t, s.base, func(h health) bool {
 		return h.Generations["JWT_SECRET_KEY_PREVIOUS"] == h.Generations["JWT_SECRET_KEY"]
 	})
