@@ -24,9 +24,19 @@ fi
 # stand_in IMAGE DIRECTORY. The Dockerfiles need no BuildKit, and so no particular client.
 stand_in() {
 	exists "$1" && return
-	DOCKER_BUILDKIT=0 docker build -q --label secret-tests.stand-in=1 -t "$1" "$2" >/dev/null
+	DOCKER_BUILDKIT=0 docker build -q --label secret-tests.stand-in=1 -t "$1" "$2" >/dev/null 2>&1 || { echo "$1: docker build test/images/$2 failed" >&2; return 1; }
 	echo "made $1"
 }
-stand_in postgres:15 postgres
-stand_in redis:7 redis
-stand_in nginx:stable nginx
+
+# All at once: most of the time goes by waiting for packages.
+stand_in postgres:15 postgres &
+postgres=$!
+stand_in redis:7 redis &
+redis=$!
+stand_in nginx:stable nginx &
+nginx=$!
+failed=0
+for build in $postgres $redis $nginx; do
+	wait "$build" || failed=1
+done
+exit $failed
