@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// writing are the system calls that change something, or begin to. Each run is killed at the Nth of one of them, just before
+// it takes effect, for every N.
+var writing = []string{
+	"openat", "write", "fsync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat",
+	"fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "fsetxattr", "ftruncate", "flock", "pwrite64",
+}
+
+const (
+	oldJWT      = canary + "-jwt-0123456789abcdef0123456789abcdef"
+	oldPostgres = canary + "-pg/0123+456789="
+	oldPrevious = canary + "-previous-0123456789abcdef0123456789"
+)
+
+// A state is what a target holds, by variable.
+type state map[string]string
+
+// A killed rotation is of one target, with arguments.
+type killed struct {
+	name  string
+	make  func(t *testing.T, dir string, with state) (arguments []string)
+	read  func(t *testing.T, dir string) state
+	args  []string
+	prior bool // there is a previous value, which goes
+	undo  bool // the rotation undoes itself
+}
+
+func TestKilledAtEverySystemCall(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("strace is missing, which this test needs under CI=true: install it")
+		}
+		t.Skip("strace is missing: nothing is killed: install it")
+	}
+	if testing.Short() {
+		t.Skip("hundreds of processes are killed: not in a short run")
+	}
+	binary := buildBinary(t)
+	undo := []string{"--then", "false", "--rollback"}
+	for _, k := range []killed{
+		{name: "dotenv", make: makeDotenv, read: readDotenv, args: []string{"--previous"}},
+		{name: "dotenv-undo", make: makeDotenv, read: readDotenv, args: undo, undo: true},
+		{name: "directory", make: makePlain, read: readPlain, args: []string{"--previous"}},
+		{name: "directory-drop", make: makePlain, read: readPlain, prior: true},
+		{name: "directory-undo", make: makePlain, read: readPlain, args: undo, prior: true, undo: true},
+		{name: "volume", make: makeVolume, read: readVolume, args: []string{"--previous"}},
+		{name: "volume-drop", make: makeVolume, read: readVolume, prior: true},
+		{name: "volume-undo", make: makeVolume, read: readVolume, args: undo, prior: true, undo: true},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			points, counts := 0, make(map[string]int)
+			for _, call := range writing {
+				for n := 1; ; n++ {
+					if !k.once(t, binary, call, n, counts) {
+						break
+					}
+					points++
+					if t.Failed() {
+						t.Fatalf("killed at %s number %d", call, n)
+					}
+				}
+			}
+			t.Logf("killed at %d points: %d left the old values, %d the new ones, %d a mix until the next run", points, counts["old"], counts["new"], counts["mixed"])
+			if counts["old"] == 0 || counts["new"] == 0 {
+				t.Error("some state never came up: the test does not kill where it should")
+			}
+		})
+	}
+}
+
+// once kills one run, and looks. It reports whether there was something to kill.
+func (k killed) once(t *testing.T, binary, call string, n int, counts map[string]int) bool {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := state{"JWT_SECRET_KEY": oldJWT, "POSTGRES_PASSWORD": oldPostgres, "DATABASE_URL": "postgresql://app:" + url.QueryEscape(oldPostgres) + "@db/app", "LOG_LEVEL": "info"}
+	if k.prior {
+		before["JWT_SECRET_KEY_PREVIOUS"] = oldPrevious
+	}
+	target := append([]string{"--schema", writeSchema(t, dir)}, k.make(t, dir, before)...)
+	args := append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n), binary}, target...)
+	cmd := exec.Command("strace", append(args, k.args...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	out, _ := cmd.CombinedOutput() // killed, most of the time
+	if bytes.Contains(out, []byte(canary)) {
+		t.Error("a value was shown")
+	}
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() && status.ExitStatus() != 128+9 {
+		if want := map[bool]int{true: exitFailed}[k.undo]; status.ExitStatus() != want {
+			t.Errorf("not killed, status %d: %s", status.ExitStatus(), out)
+		}
+		return false // it was over before
+	}
+
+	// What is there now.
+	left := k.read(t, dir)
+	kind := k.kind(left, before)
+	counts[kind]++
+	decided := exists(filepath.Join(dir, "secrets", ".rotate-commit")) || exists(filepath.Join(dir, "secrets", ".rotate-undo"))
+	if kind == "mixed" && !decided {
+		t.Errorf("mixed, and nothing says so: %s", names(left))
+	}
+	if kind != "old" && !k.backedUp(t, dir, before) {
+		t.Errorf("%s, and there is no backup of the old values", kind)
+	}
+
+	// The next run completes it, whatever it is called for: --overdue changes nothing by itself.
+	out, err = exec.Command(binary, append(target, "--overdue")...).CombinedOutput()
+	if err != nil {
+		t.Errorf("--overdue afterwards: %v: %s", err, out)
+	}
+	after := k.read(t, dir)
+	settled := k.kind(after, before)
+	if settled == "mixed" || !decided && settled != kind {
+		t.Errorf("%s became %s by the next run", kind, settled)
+	}
+	k.recorded(t, dir, settled)
+
+	// And the one after that rotates.
+	out, err = exec.Command(binary, target...).CombinedOutput()
+	if err != nil {
+		t.Errorf("the next rotation: %v: %s", err, out)
+	}
+	if bytes.Contains(out, []byte(canary)) {
+		t.Error("a value was shown")
+	}
+	delete(before, "JWT_SECRET_KEY_PREVIOUS")
+	final := k.read(t, dir)
+	if (killed{}).kind(final, before) != "new" || final["JWT_SECRET_KEY"] == after["JWT_SECRET_KEY"] {
+		t.Errorf("the next rotation did not: %s", names(final))
+	}
+	leftovers(t, dir)
+	return true
+}
+
+// kind tells the old values, the new ones and a mix apart.
+func (k killed) kind(s, before state) string {
+	same := len(s) == len(before)
+	for name, value := range before {
+		same = same && s[name] == value
+	}
+	if same {
+		return "old"
+	}
+	encoded := strings.ReplaceAll(url.QueryEscape(s["POSTGRES_PASSWORD"]), "+", "%20")
+	previous, kept := s["JWT_SECRET_KEY_PREVIOUS"]
+	if len(s["JWT_SECRET_KEY"]) == 64 && len(s["POSTGRES_PASSWORD"]) == 32 && s["DATABASE_URL"] == "postgresql://app:"+encoded+"@db/app" && s["LOG_LEVEL"] == "info" &&
+		kept == (len(k.args) == 1) && (!kept || previous == oldJWT) {
+		return "new"
+	}
+	return "mixed"
+}
+
+// backedUp looks for a backup with all old values.
+func (k killed) backedUp(t *testing.T, dir string, before state) bool {
+	found, _ := filepath.Glob(filepath.Join(dir, "*.backup-*Z"))
+	more, _ := filepath.Glob(filepath.Join(dir, ".env.backup-*Z"))
+	for _, backup := range append(found, more...) {
+		info, err := os.Stat(backup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("the backup can be read by others: %v", info.Mode())
+		}
+		var s state
+		if info.IsDir() {
+			s = readFilesOf(t, backup)
+		} else {
+			s = readLines(t, backup)
+		}
+		if k.kind(s, before) == "old" {
+			return true
+		}
+	}
+	return false
+}
+
+// recorded compares the last record with what there is.
+func (k killed) recorded(t *testing.T, dir, kind string) {
+	data, err := os.ReadFile(filepath.Join(dir, "rotations.jsonl"))
+	if err != nil || len(data) == 0 {
+		if kind == "new" {
+			t.Error("the new values have no record")
+		}
+		return
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	var last struct{ Outcome string }
+	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"new": {"done", "unverified"}, "old": {"failed", "undone"}}[kind]
+	for _, w := range want {
+		if last.Outcome == w {
+			return
+		}
+	}
+	t.Errorf("the values are the %s ones, the record says %s", kind, last.Outcome)
+}
+
+// leftovers looks for what only a rotation at work should have.
+func leftovers(t *testing.T, dir string) {
+	trees := 0
+	filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := e.Name()
+		if strings.Contains(name, ".rotate-") || strings.HasSuffix(name, ".partial") || name == "..data_tmp" {
+			t.Errorf("left over: %s", path)
+		}
+		if e.IsDir() && strings.HasPrefix(name, "..") {
+			trees++
+		}
+		return nil
+	})
+	if trees > 1 {
+		t.Errorf("%d trees", trees)
+	}
+}
+
+func names(s state) string {
+	var b strings.Builder
+	for name, value := range s {
+		fmt.Fprintf(&b, "%s (%d bytes) ", name, len(value))
+	}
+	return b.String()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

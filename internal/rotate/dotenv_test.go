@@ -1,0 +1,122 @@
+package rotate
+
+import (
+	"strings"
+	"testing"
+)
+
+// edited makes changes in a file, and returns it.
+func edited(t *testing.T, file string, changes ...Change) string {
+	t.Helper()
+	d, err := parseDotenv([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.edit(changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestDotenvKeepsAllButValues(t *testing.T) {
+	set := func(value string) Change { return Change{Name: "KEY", Kind: Generated, New: Secret(value)} }
+	kept := Change{Name: "KEY_PREVIOUS", Kind: Kept, After: "KEY", New: "old"}
+	dropped := Change{Name: "KEY", Kind: Dropped}
+	for _, c := range []struct {
+		name, before, after string
+		changes             []Change
+	}{
+		{"plain", "# c\n\nA=1\nKEY=old\nB=2\n", "# c\n\nA=1\nKEY=new\nB=2\n", []Change{set("new")}},
+		{"windows", "A=1\r\nKEY=old\r\nB=2\r\n", "A=1\r\nKEY=new\r\nB=2\r\n", []Change{set("new")}},
+		{"mixed line ends", "A=1\r\nKEY=old\nB=2", "A=1\r\nKEY=new\nB=2", []Change{set("new")}},
+		{"no newline at the end", "KEY=old", "KEY=new", []Change{set("new")}},
+		{"byte order mark", "\xef\xbb\xbfKEY=old\n", "\xef\xbb\xbfKEY=new\n", []Change{set("new")}},
+		{"export, blanks, comment", " export\tKEY =  old \t# why\n", " export\tKEY =  new \t# why\n", []Change{set("new")}},
+		{"single quotes", "KEY='old'# not a comment\n\nKEY2='o' # yes\n", "", nil},
+		{"double quotes", "KEY=\"o\\\"ld\" # why\n", "KEY=\"new\" # why\n", []Change{set("new")}},
+		{"unknown lines", "source other\n=x\n!\nKEY=old\n  indented\n", "source other\n=x\n!\nKEY=new\n  indented\n", []Change{set("new")}},
+		{"of several lines", "KEY='o\nl\nd'\nB=2\n", "KEY='new'\nB=2\n", []Change{set("new")}},
+		{"empty", "KEY=\nB=2\n", "KEY=new\nB=2\n", []Change{set("new")}},
+		{"empty at the end", "B=2\nKEY=", "B=2\nKEY=new", []Change{set("new")}},
+		{"blanks only", "KEY=   \nB=2\n", "KEY=   new\nB=2\n", []Change{set("new")}},
+		{"needs quotes", "KEY=old\n", "KEY='a b#$c'\n", []Change{set("a b#$c")}},
+		{"needs double quotes", "KEY=old\n", "KEY=\"it's \\$HOME\\\\\"\n", []Change{set(`it's $HOME\`)}},
+		{"lines in a value", "KEY=old\n", "KEY=\"a\\nb\"\n", []Change{set("a\nb")}},
+		{"added below", "KEY=old\r\nB=2\r\n", "KEY=old\r\nKEY_PREVIOUS=old\r\nB=2\r\n", []Change{kept}},
+		{"added at the end", "B=2\nKEY=\"x\"", "B=2\nKEY=\"x\"\nKEY_PREVIOUS=\"old\"", []Change{kept}},
+		{"added to nothing", "", "KEY_PREVIOUS=old\n", []Change{kept}},
+		{"removed", "A=1\nKEY=old # c\nB=2\n", "A=1\nB=2\n", []Change{dropped}},
+		{"removed at the end", "A=1\r\nKEY=old", "A=1", []Change{dropped}},
+		{"removed alone", "KEY=old", "", []Change{dropped}},
+		{"another has the name in its value", "URL=KEY=old\nKEY=old\n", "URL=KEY=old\nKEY=new\n", []Change{set("new")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.changes == nil {
+				c.after = c.before
+			}
+			if got := edited(t, c.before, c.changes...); got != c.after {
+				t.Errorf("got %q, want %q", got, c.after)
+			}
+		})
+	}
+}
+
+func TestDotenvRefused(t *testing.T) {
+	for _, c := range []struct{ file, want string }{
+		{"A=1\nKEY=" + canary + "\nKEY=" + canary + "\nA=2\n", "line 3: KEY is set a second time, first on line 2"},
+		{"A=1\nKEY='" + canary + "\nB=1\n", "line 2: KEY: a quote that is not closed"},
+		{"K\x00E\x00Y\x00=\x00", "UTF-16"},
+	} {
+		_, err := parseDotenv([]byte(c.file))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), canary) {
+			t.Errorf("%q: %v", c.want, err)
+		}
+	}
+	d, err := parseDotenv([]byte("KEY=\"a\"b\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.edit([]Change{{Name: "KEY", Kind: Generated, New: "x"}}); err == nil || !strings.Contains(err.Error(), "line 1: KEY: something follows the closing quote") {
+		t.Errorf("%v", err)
+	}
+}
+
+// canary is in values that must not be shown.
+const canary = "c4n4ry"
+
+// FuzzDotenv: whatever the file, only what changes is touched, or it is refused.
+func FuzzDotenv(f *testing.F) {
+	for _, file := range []string{"KEY=old\nA=1\n", "export KEY='o\nl' # c\r\nB=\"x\\n\"", "KEY=\"${A}-old\"\n#", "\xef\xbb\xbfKEY=", "KEY='"} {
+		f.Add(file, "new value", "old")
+	}
+	f.Fuzz(func(t *testing.T, file, value, old string) {
+		d, err := parseDotenv([]byte(file))
+		if err != nil || strings.ContainsRune(value, 0) {
+			return
+		}
+		if again, err := d.edit(nil); err != nil || string(again) != file {
+			t.Fatalf("unchanged: %v", err)
+		}
+		a := d.find("KEY")
+		if a == nil || a.odd {
+			return
+		}
+		start, end := a.raw, len(file)-a.rawEnd
+		out, err := d.edit([]Change{{Name: "KEY", Kind: Given, New: Secret(value)}})
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		if string(out[:start]) != file[:start] || string(out[len(out)-end:]) != file[len(file)-end:] {
+			t.Fatal("something else was changed")
+		}
+		pieces, _ := follow(a.value, []Change{{Name: "X", Old: Secret(old), New: Secret(value)}})
+		if pieces == nil {
+			return
+		}
+		text := splicePieces(a.value, pieces)
+		if _, err := d.edit([]Change{{Name: "KEY", Kind: Followed, New: Secret(text), pieces: pieces}}); err != nil {
+			t.Fatalf("%v", err)
+		}
+	})
+}

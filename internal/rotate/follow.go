@@ -1,0 +1,204 @@
+package rotate
+
+import (
+	"slices"
+	"strings"
+)
+
+// A piece is new text for a part of a value.
+type piece struct {
+	from, to int
+	text     string
+}
+
+// shortest is how long an old value must be to be looked for where no syntax says that it is a value: `dev` is in
+// `devplatform`, too.
+const shortest = 8
+
+// follow finds where a value contains old ones. Of a URL these are the password, the user, and the values of the query,
+// compared as wholes, since a password is often a word that is elsewhere in it as well (postgres://postgres:postgres@postgres).
+// Elsewhere it is the old value, as it is or percent-encoded, with no letter or digit on either side. The doubt says why something that looks like the
+// old value is left.
+func follow(text string, rotated []Change) (pieces []piece, doubt string) {
+	for _, c := range rotated {
+		if c.Old == "" || c.Old == c.New {
+			continue
+		}
+		found := inURL(text, c)
+		if found == nil {
+			found = anywhere(text, c)
+		}
+		if found == nil && len(c.Old) >= 4 && strings.Contains(text, string(c.Old)) {
+			doubt = "holds what may be the old value of " + c.Name + ", or only looks like it: not changed"
+		}
+		for _, p := range found {
+			clash := slices.IndexFunc(pieces, func(q piece) bool { return p.from < q.to && q.from < p.to })
+			if clash < 0 {
+				pieces = append(pieces, p)
+			} else if pieces[clash] != p {
+				return nil, "holds the old value of more than one of those that change, and which it follows can't be told: change them one by one"
+			}
+		}
+	}
+	slices.SortFunc(pieces, func(a, b piece) int { return a.from - b.from })
+	return pieces, doubt
+}
+
+func splicePieces(text string, pieces []piece) string {
+	var b strings.Builder
+	at := 0
+	for _, p := range pieces {
+		b.WriteString(text[at:p.from] + p.text)
+		at = p.to
+	}
+	return b.String() + text[at:]
+}
+
+// inURL looks at the parts of a URL that hold secrets.
+func inURL(text string, c Change) (found []piece) {
+	scheme := strings.Index(text, "://")
+	if scheme <= 0 || strings.ContainsFunc(text[:scheme], func(r rune) bool { return !isSchemeRune(r) }) {
+		return nil
+	}
+	start := scheme + len("://")
+	end := len(text)
+	if i := strings.IndexAny(text[start:], "/?#"); i >= 0 {
+		end = start + i
+	}
+	part := func(from, to int) bool {
+		raw := text[from:to]
+		if raw != string(c.Old) && unescapePercent(raw) != string(c.Old) {
+			return false
+		}
+		found = append(found, piece{from, to, likewise(raw, string(c.Old), string(c.New))})
+		return true
+	}
+	if at := strings.LastIndexByte(text[start:end], '@'); at >= 0 {
+		user := start + at
+		password := user
+		if colon := strings.IndexByte(text[start:user], ':'); colon >= 0 {
+			user, password = start+colon, start+colon+1
+		}
+		// Where both are the same word, it is the password that is rotated, unless the item is a user or an access key.
+		named := strings.Contains(c.Name, "USER") || strings.Contains(c.Name, "ACCESS_KEY")
+		if named {
+			if !part(start, user) {
+				part(password, start+at)
+			}
+		} else if password == user || !part(password, start+at) {
+			part(start, user)
+		}
+	}
+	if query := strings.IndexByte(text[start:], '?'); query >= 0 {
+		from := start + query + 1
+		for from < len(text) {
+			to := len(text)
+			if i := strings.IndexAny(text[from:], "&;#"); i >= 0 {
+				to = from + i
+			}
+			if eq := strings.IndexByte(text[from:to], '='); eq >= 0 {
+				part(from+eq+1, to)
+			}
+			from = to + 1
+		}
+	}
+	return found
+}
+
+func isSchemeRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+-.:", r) // jdbc:postgresql
+}
+
+// likewise writes a new value as the old one was. Raw stays raw as long as a URL can hold it.
+func likewise(raw, old, new string) string {
+	if raw == old && percent(old) != old && !strings.ContainsFunc(new, func(r rune) bool { return r > '~' || r <= ' ' || strings.ContainsRune("/?#@:%[]\"<>\\^`{|}&;", r) }) {
+		return new
+	}
+	return percent(new)
+}
+
+// anywhere looks for the old value in text of any kind.
+func anywhere(text string, c Change) (found []piece) {
+	if len(c.Old) < shortest {
+		return nil
+	}
+	for i := 0; i < len(text); i++ {
+		n, encoded := match(text[i:], string(c.Old))
+		if n == 0 || i > 0 && isAlnum(text[i-1]) || i+n < len(text) && isAlnum(text[i+n]) {
+			continue
+		}
+		p := piece{i, i + n, string(c.New)}
+		if encoded {
+			p.text = percent(p.text)
+		} else if n < len(text) && strings.ContainsFunc(p.text, isDelicate) && !strings.ContainsFunc(string(c.Old), isDelicate) {
+			return nil // what is around it may not take this value
+		}
+		found = append(found, p)
+		i += n - 1
+	}
+	return found
+}
+
+// isDelicate reports whether a character may have a meaning of its own in what is around a value.
+func isDelicate(r rune) bool {
+	return !(r < 0x80 && isAlnum(byte(r))) && !strings.ContainsRune("+/=_.~-", r)
+}
+
+// match reports how much of text is the value, each byte of it as it is or percent-encoded, and whether one was.
+func match(text, value string) (n int, encoded bool) {
+	for i := range len(value) {
+		switch {
+		case n < len(text) && text[n] == value[i] && (text[n] != '%' || !isPercent(text[n:])):
+			n++
+		case isPercent(text[n:]) && unescapePercent(text[n:n+3]) == value[i:i+1]:
+			n, encoded = n+3, true
+		default:
+			return 0, false
+		}
+	}
+	return n, encoded
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// percent encodes everything but RFC 3986's unreserved characters, as secret-entrypoint's urlencode does.
+func percent(text string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; isAlnum(c) || strings.IndexByte("-._~", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
+func isPercent(text string) bool {
+	return len(text) >= 3 && text[0] == '%' && unhex(text[1]) >= 0 && unhex(text[2]) >= 0
+}
+
+// unhex is what a hexadecimal digit stands for, or -1.
+func unhex(c byte) int {
+	if c >= 'A' && c <= 'F' {
+		c += 'a' - 'A'
+	}
+	return strings.IndexByte("0123456789abcdef", c)
+}
+
+// unescapePercent decodes what is percent-encoded and leaves what is not.
+func unescapePercent(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if isPercent(text[i:]) {
+			b.WriteByte(byte(unhex(text[i+1])<<4 | unhex(text[i+2])))
+			i += 2
+		} else {
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,101 @@
+package rotate
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/schema"
+)
+
+func TestFollow(t *testing.T) {
+	for _, c := range []struct{ name, old, new, before, after, doubt string }{
+		{"POSTGRES_PASSWORD", "a/b+c=", "x+y/z=", "postgresql://app:a%2Fb%2Bc%3D@db:5432/app", "postgresql://app:x%2By%2Fz%3D@db:5432/app", ""},
+		{"POSTGRES_PASSWORD", "a/b+c=", "x+y/z=", "postgresql://app:a%2fb%2bc=@db:5432/app", "postgresql://app:x%2By%2Fz%3D@db:5432/app", ""},
+		{"POSTGRES_PASSWORD", "ab+c=", "xy+z=", "postgresql://app:ab+c=@db/app", "postgresql://app:xy+z=@db/app", ""},
+		{"POSTGRES_PASSWORD", "ab+c=", "x/yz=", "postgresql://app:ab+c=@db/app", "postgresql://app:x%2Fyz%3D@db/app", ""},
+		{"POSTGRES_PASSWORD", "postgres", "n/w", "postgresql://postgres:postgres@postgres:5432/postgres", "postgresql://postgres:n%2Fw@postgres:5432/postgres", ""},
+		{"POSTGRES_PASSWORD", "devpassword", "n+w", "postgresql://devuser:devpassword@db/devpassword2", "postgresql://devuser:n%2Bw@db/devpassword2", ""},
+		{"REDIS_PASSWORD", "secret99", "new", "redis://:secret99@redis:6379/0", "redis://:new@redis:6379/0", ""},
+		{"MINIO_ROOT_USER", "minioadmin", "new", "s3://minioadmin:minioadmin@minio/x", "s3://new:minioadmin@minio/x", ""},
+		{"DB_PASSWORD", "p&w", "n=w", "jdbc:postgresql://db/app?user=app&password=p%26w&ssl=true", "jdbc:postgresql://db/app?user=app&password=n%3Dw&ssl=true", ""},
+		{"DB_PASSWORD", "longenough1", "new", "host=db password=longenough1 dbname=app", "host=db password=new dbname=app", ""},
+		{"DB_PASSWORD", "longenough1", "new", "xlongenough1 longenough12", "xlongenough1 longenough12", "may be the old value"},
+		{"DB_PASSWORD", "longenough1", "a b", "host=db password=longenough1 dbname=app", "host=db password=longenough1 dbname=app", "may be the old value"},
+		{"DB_PASSWORD", "short", "new", "host=db password=short", "host=db password=short", "may be the old value"},
+		{"DB_PASSWORD", "dev", "new", "devplatform", "devplatform", ""},
+		{"DB_PASSWORD", "longenough1", "new", "longenough1", "new", ""},
+		{"DB_PASSWORD", "longenough1", "new", "longenough1:longenough1", "new:new", ""},
+	} {
+		pieces, doubt := follow(c.before, []Change{{Name: c.name, Old: Secret(c.old), New: Secret(c.new)}})
+		if got := splicePieces(c.before, pieces); got != c.after || (doubt == "") != (c.doubt == "") || !strings.Contains(doubt, c.doubt) {
+			t.Errorf("%s in %s: got %s, doubt %q", c.old, c.before, got, doubt)
+		}
+	}
+	// One that is replaced by what another was is not replaced twice, and two with one old value can't be told apart.
+	pieces, _ := follow("first001:second02", []Change{{Name: "A", Old: "first001", New: "second02"}, {Name: "B", Old: "second02", New: "third003"}})
+	if got := splicePieces("first001:second02", pieces); got != "second02:third003" {
+		t.Errorf("got %s", got)
+	}
+	if pieces, doubt := follow("x://u:same0000@h", []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || !strings.Contains(doubt, "more than one") {
+		t.Errorf("%v %s", pieces, doubt)
+	}
+}
+
+// What stands around a part of a value stays as it is, a reference for Compose too.
+func TestFollowedInItsQuotes(t *testing.T) {
+	for _, c := range []struct{ before, new, after string }{
+		{`URL=x://u:oldvalue1@${HOST}/`, "new", `URL=x://u:new@${HOST}/`},
+		{`URL="x://u:oldvalue1@${HOST}/\q\"" # c`, "new", `URL="x://u:new@${HOST}/\q\"" # c`},
+		{`URL='x oldvalue1 $HOST'`, "it's", `URL='x oldvalue1 $HOST'`},
+		{`URL="x oldvalue1"`, `new`, `URL="x new"`},
+		{`URL=x://u:oldvalue1@${A}`, `a b`, `URL=x://u:a%20b@${A}`},
+	} {
+		d, err := parseDotenv([]byte(c.before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces, _ := follow(d.lines[0].value, []Change{{Name: "P", Old: "oldvalue1", New: Secret(c.new)}})
+		got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces})
+		if got != c.after {
+			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
+		}
+	}
+	for _, c := range []struct{ before, new, after string }{
+		{`URL=x://u:old+value1@${A}`, `a$b`, `URL="x://u:a\$b@${A}"`},
+		{`URL='x://u:old+value1@${A}'`, "a'b", `URL="x://u:a'b@\${A}"`},
+	} {
+		d, err := parseDotenv([]byte(c.before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces, _ := follow(d.lines[0].value, []Change{{Name: "P", Old: "old+value1", New: Secret(c.new)}})
+		if got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces}); got != c.after {
+			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
+		}
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	for _, c := range []struct {
+		g       schema.Generate
+		length  int
+		letters string
+	}{
+		{schema.Generate{Kind: "hex", Size: 32}, 64, "0123456789abcdef"},
+		{schema.Generate{Kind: "base64", Size: 24}, 32, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="},
+		{schema.Generate{Kind: "alnum", Size: 500}, 500, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"},
+		{schema.Generate{Kind: "uuid"}, 36, "0123456789abcdef-"},
+	} {
+		a, err := Generate(c.g)
+		b, _ := Generate(c.g)
+		if err != nil || len(a) != c.length || a == b || strings.Trim(string(a), c.letters) != "" {
+			t.Errorf("%v: %d bytes, %v", c.g, len(a), err)
+		}
+	}
+	if u, _ := Generate(schema.Generate{Kind: "uuid"}); u[14] != '4' || !strings.ContainsRune("89ab", rune(u[19])) {
+		t.Error("not a version 4 UUID")
+	}
+	if _, err := Generate(schema.Generate{Kind: "words"}); err == nil {
+		t.Error("made something unknown")
+	}
+}

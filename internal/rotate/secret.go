@@ -1,0 +1,59 @@
+package rotate
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/secret-entrypoint/secret-entrypoint/schema"
+)
+
+// A Secret is a value. However it is formatted, fmt shows nothing of it.
+type Secret string
+
+// Format implements fmt.Formatter for every verb.
+func (Secret) Format(f fmt.State, _ rune) { f.Write([]byte("a secret")) }
+
+// MarshalText keeps it out of JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte("a secret"), nil }
+
+// generateUUID is a random UUID (RFC 9562, version 4), as @generate=uuid asks for.
+const generateUUID schema.GenerateKind = "uuid"
+
+// Generate makes a new value from the system's random numbers, which crypto/rand never fails to deliver.
+func Generate(g schema.Generate) (Secret, error) {
+	switch g.Kind {
+	case schema.GenerateHex:
+		return Secret(hex.EncodeToString(random(g.Size))), nil
+	case schema.GenerateBase64:
+		return Secret(base64.StdEncoding.EncodeToString(random(g.Size))), nil
+	case schema.GenerateAlnum:
+		return Secret(alnum(g.Size)), nil
+	case generateUUID:
+		b := random(16)
+		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+		return Secret(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])), nil
+	}
+	return "", fmt.Errorf("@generate=%s is not known here", g)
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// alnum makes n characters, each as likely as any other: bytes that would favour the first letters are thrown away.
+func alnum(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	text := make([]byte, 0, n)
+	for len(text) < n {
+		for _, b := range random(n) {
+			if int(b) < 256-256%len(letters) && len(text) < n {
+				text = append(text, letters[int(b)%len(letters)])
+			}
+		}
+	}
+	return string(text)
+}

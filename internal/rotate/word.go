@@ -1,0 +1,82 @@
+package rotate
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Printable is text from outside as part of a message: on one line, and without escape sequences for a terminal.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// Suggest returns ": did you mean X?" for the name most like a wrong one, or nothing when none is near.
+func Suggest(wrong string, names []string) string {
+	best, least := "", (len(wrong)+1)/3+1
+	for _, name := range names {
+		if d := distance(strings.ToUpper(wrong), strings.ToUpper(name)); d < least {
+			best, least = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// distance is how many letters to insert, delete or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// variable is the variable that a file gives, as secret-entrypoint names it.
+func variable(file string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_':
+			return r
+		}
+		return '_'
+	}, file)
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	return name
+}
+
+const previousSuffix = "_PREVIOUS"
+
+// previousFile is what the file beside a file is called that keeps its previous value, in the same manner of writing.
+func previousFile(file string) string {
+	suffix := previousSuffix
+	if strings.ToUpper(file) != file {
+		suffix = strings.ToLower(suffix)
+	}
+	if strings.Contains(file, "-") && !strings.Contains(file, "_") {
+		suffix = "-" + suffix[1:]
+	}
+	return file + suffix
+}
