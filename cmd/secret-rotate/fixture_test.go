@@ -40,6 +40,12 @@ func buildBinary(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
+	switch filepath.Base(os.Args[0]) {
+	case "kubectl":
+		fakeTool(fakeKubectl)
+	case "docker":
+		fakeTool(fakeDocker)
+	}
 	status := m.Run()
 	if binary, err := build(); err == nil {
 		os.RemoveAll(filepath.Dir(binary))

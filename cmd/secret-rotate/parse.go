@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate"
 )
@@ -42,6 +44,10 @@ func optionTable() []option {
 		{"schema", "FILE", func(p *parser, v string) { p.schema = v }},
 		{"dotenv", "FILE", func(p *parser, v string) { p.store("--dotenv", rotate.NewDotenv(v)) }},
 		{"dir", "DIR", func(p *parser, v string) { p.store("--dir", rotate.NewDirectory(v)) }},
+		{"k8s", "NAMESPACE/SECRET", func(p *parser, v string) { p.stores, p.k8s = append(p.stores, "--k8s"), v }},
+		{"swarm", "SERVICE,...", func(p *parser, v string) { p.stores, p.swarm = append(p.stores, "--swarm"), v }},
+		{"keep", "N", (*parser).setKeep},
+		{"timeout", "DURATION", (*parser).setTimeout},
 		{"set", "NAME", (*parser).addSet},
 		{"previous", "", func(p *parser, _ string) { p.previous = true }},
 		{"drop-previous", "", func(p *parser, _ string) { p.dropPrevious = true }},
@@ -61,6 +67,10 @@ func optionTable() []option {
 type parser struct {
 	options
 	stores   []string // the options that named a target
+	k8s      string
+	swarm    string
+	keep     int
+	timeout  time.Duration
 	mistakes []string
 }
 
@@ -68,7 +78,7 @@ func (p *parser) mistake(text string) { p.mistakes = append(p.mistakes, text) }
 
 // parseOptions understands the command line. Options may stand behind names.
 func parseOptions(args []string) (options, []string) {
-	p := &parser{}
+	p := &parser{keep: 2, timeout: 5 * time.Minute}
 	table := optionTable()
 	for len(args) > 0 {
 		word := args[0]
@@ -163,6 +173,7 @@ func (p *parser) check() {
 	default:
 		p.mistake(strconv.Itoa(len(p.stores)) + " targets (" + strings.Join(p.stores, ", ") + "): rotate one at a time")
 	}
+	p.remote()
 	together := func(a bool, aName string, b bool, bName string) {
 		if a && b {
 			p.mistake(aName + " and " + bName + " don't go together")
@@ -191,5 +202,42 @@ func (p *parser) check() {
 	}
 }
 
+// remote makes the targets that are not files. Their records are beside the schema.
+func (p *parser) remote() {
+	beside := filepath.Dir(p.schema)
+	if p.k8s != "" {
+		t, err := rotate.NewKubernetes(p.k8s, beside)
+		if err != nil {
+			p.mistake("--k8s: " + err.Error())
+			return
+		}
+		p.target = t
+	}
+	if p.swarm != "" {
+		t, err := rotate.NewSwarm(p.swarm, beside, p.keep, p.timeout)
+		if err != nil {
+			p.mistake("--swarm: " + err.Error())
+			return
+		}
+		p.target = t
+	}
+}
+
+func (p *parser) setKeep(v string) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		p.mistake("--keep: must be a number of versions, 1 at least")
+	}
+	p.keep = n
+}
+
+func (p *parser) setTimeout(v string) {
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		p.mistake("--timeout: must be a duration such as 90s or 5m")
+	}
+	p.timeout = d
+}
+
 // targets lists the options that name a target.
-func targets() string { return "--dotenv FILE or --dir DIR" }
+func targets() string { return "--dotenv FILE, --dir DIR, --swarm SERVICE or --k8s NAMESPACE/SECRET" }

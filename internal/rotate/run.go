@@ -68,6 +68,9 @@ func Run(t Target, o Options) (report *Report, err error) {
 	}
 	rec := summary(report.ID, report.Plan.Changes)
 	rec.Since = undated(o.Request, entries, past)
+	if named, ok := t.(interface{ Identify(id string) }); ok {
+		named.Identify(report.ID)
+	}
 	if report.Backup, err = t.Stage(report.Plan.Changes); err != nil { // 4, 5
 		return report, err
 	}
@@ -90,7 +93,13 @@ func Run(t Target, o Options) (report *Report, err error) {
 	if err := log.append(rec); err != nil { // 8
 		return report, fmt.Errorf("the new values are in place, but the record that says so could not be written: %w: make room, and run it again with --overdue, which completes the record", err)
 	}
-	return report, verified(t, o, log, rec, report) // 9
+	if err := verified(t, o, log, rec, report); err != nil { // 9
+		return report, err
+	}
+	if f, ok := t.(interface{ Finish() []string }); ok {
+		report.Notes = append(report.Notes, f.Finish()...)
+	}
+	return report, nil
 }
 
 // failed ends a rotation whose switch failed.
