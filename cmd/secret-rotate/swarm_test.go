@@ -103,6 +103,10 @@ func fakeDocker(dir string, args []string, stdin []byte) (string, error) {
 		}
 		delete(s.Secrets, rest[0])
 		return rest[0], nil
+	case "service rollback":
+		service := s.Services[rest[len(rest)-1]]
+		service.Secrets, service.Previous, service.State = service.Previous, service.Secrets, "rollback_completed"
+		return "", nil
 	case "service update":
 		return "", s.update(rest)
 	}
@@ -112,10 +116,6 @@ func fakeDocker(dir string, args []string, stdin []byte) (string, error) {
 func (s *fakeSwarm) update(args []string) error {
 	name := args[len(args)-1]
 	service := s.Services[name]
-	if args[0] == "--rollback" {
-		service.Secrets, service.Previous, service.State = service.Previous, service.Secrets, "rollback_completed"
-		return nil
-	}
 	next := slices.Clone(service.Secrets)
 	for i, arg := range args {
 		if arg == "--secret-rm" {

@@ -93,7 +93,7 @@ func (s *Swarm) back() error {
 			errs = append(errs, fmt.Errorf("the service %s has been updated again since: give it its old secrets by hand", s.services[i]))
 			continue
 		}
-		if _, err := s.docker.run(nil, "service", "update", "--rollback", "--detach", "--quiet", "--no-resolve-image", s.services[i]); err != nil {
+		if _, err := s.docker.run(nil, "service", "rollback", "--detach", "--quiet", s.services[i]); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -141,7 +141,7 @@ func verified(t Target, o Options, log *records, rec Record, report *Report) err
 	if err := undo(t, log, rec); err != nil {
 		return errors.Join(failure, fmt.Errorf("undo it: %w: the backup is %s", err, report.Backup))
 	}
-	report.Changed, report.Undone = false, true
+	report.Changed, report.Undone, report.Notes = false, true, nil
 	return failure
 }
 
