@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -184,6 +185,14 @@ func TestKubernetesFaults(t *testing.T) {
 					break
 				}
 				points++
+				for _, values := range []state{oldState(), readKubectl(t, dir)} {
+					for name, value := range values {
+						encoded := base64.StdEncoding.EncodeToString([]byte(value + "\n"))
+						if name != "LOG_LEVEL" && (strings.Contains(o.stdout+o.stderr, encoded) || strings.Contains(o.stdout+o.stderr, value)) {
+							t.Errorf("%s at %d: a value was shown", mode, n)
+						}
+					}
+				}
 				k := killed{args: args[:1]}
 				if args[0] == "--then" {
 					k.args = nil

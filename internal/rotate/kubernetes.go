@@ -154,7 +154,7 @@ func (k *Kubernetes) Read() (all []Entry, err error) {
 		k.keys[name] = key
 		value, _ := split(k.object.Data[key])
 		all = append(all, Entry{Name: name, Where: key, Value: Secret(value), Since: k.object.Metadata.CreationTimestamp})
-		k.kubectl.secrets = append(k.kubectl.secrets, Secret(value))
+		k.kubectl.secrets = append(k.kubectl.secrets, Secret(k.object.Data[key]), Secret(value))
 	}
 	return all, errors.Join(errs...)
 }
@@ -189,7 +189,7 @@ func (k *Kubernetes) Stage(changes []Change) (string, error) {
 		default:
 			key = c.Name
 		}
-		k.kubectl.secrets = append(k.kubectl.secrets, c.New)
+		k.kubectl.secrets = append(k.kubectl.secrets, c.New+Secret(tail), c.New)
 		if c.Kind == Dropped {
 			data[key] = nil
 		} else {
