@@ -30,13 +30,18 @@ build: ## build bin/secret-entrypoint
 	@mkdir -p bin
 	$(GO_BUILD) -o bin/secret-entrypoint ./cmd/secret-entrypoint
 
+.PHONY: rotate
+rotate: ## build bin/secret-rotate, the operator's tool
+	@mkdir -p bin
+	$(GO_BUILD) -o bin/secret-rotate ./cmd/secret-rotate
+
 .PHONY: demo
 demo: build ## run a small backend behind it, on made-up secrets (needs Go only)
 	@go run ./demo bin/secret-entrypoint
 
 .PHONY: test
 test: ## run the tests, with the race detector (needs gcc)
-	go test -race $$(go list ./... | grep -v /test/e2e)
+	go test -race -timeout 30m $$(go list ./... | grep -v /test/e2e)
 	go -C bench test -race ./...
 
 .PHONY: kubelet
@@ -50,7 +55,11 @@ manifests: ## check the Kubernetes examples against the real API types (builds f
 
 .PHONY: e2e
 e2e: ## test in containers (needs a Docker Engine)
-	go test -count=1 -v ./test/e2e
+	go test -count=1 -v -timeout 40m ./test/e2e
+
+.PHONY: e2e-soak
+e2e-soak: ## rotate under load for five minutes
+	E2E_SOAK=5m go test -count=1 -v -timeout 20m -run TestRotationUnderLoad ./test/e2e
 
 .PHONY: image
 image: ## build the image, FROM scratch with one file
@@ -76,7 +85,7 @@ lint: ## check format, vet, staticcheck, workflows, shell scripts, and the build
 	go vet ./...
 	go -C bench vet ./...
 	$(TOOL) staticcheck ./...
-	GOOS=darwin go vet ./inject ./watch ./demo
+	GOOS=darwin go vet ./inject ./watch ./schema ./demo
 	$(TOOL) actionlint
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(git ls-files '*.sh'); else echo "shellcheck is not installed: shell scripts not checked"; fi
 
