@@ -267,8 +267,8 @@ func TestComposeStaging(t *testing.T) {
 	page := commands(t, "docs/docker.md", 3)
 	values := map[string]string{
 		"GENERATION_SALT": "salt", "ALLOWED_ORIGINS": "https://staging.example.com",
-		"POSTGRES_PASSWORD": canary + "/pg+1==", "REDIS_PASSWORD": canary + "/redis+", "JWT_SECRET_KEY": canary + "-jwt-1-0123456789-0123456789-0123",
-		"ANTHROPIC_API_KEY": "sk-ant-" + canary, "MAPBOX_ACCESS_TOKEN": "pk." + canary, "S3_ACCESS_KEY": canary, "S3_SECRET_KEY": canary,
+		"POSTGRES_PASSWORD": canary + "/password+1==", "REDIS_PASSWORD": canary + "/redis+", "JWT_SECRET_KEY": canary + "-jwt-1-0123456789-0123456789-0123",
+		"ANTHROPIC_API_KEY": "sk-ant-" + canary, "MAPBOX_ACCESS_TOKEN": "pk." + canary + "-7d1f0c5e9b3a4862", "S3_ACCESS_KEY": canary + "-7d1f0c5e9b3a4862", "S3_SECRET_KEY": canary + "-7d1f0c5e9b3a4862-7d1f0c5e9b3a4862",
 	}
 	p := newProject(t)
 	for name, value := range values {
@@ -289,6 +289,10 @@ func TestComposeStaging(t *testing.T) {
 		t.Fatalf("%+v", before)
 	}
 	containers := p.containers()
+	// A value that was never changed is refused before the program starts.
+	if out, err := p.compose("run", "--rm", "--no-deps", "-T", "-e", "JWT_SECRET_KEY=changeme", "backend", "true"); err == nil || !strings.Contains(out, "JWT_SECRET_KEY: environment: ") {
+		t.Errorf("changeme: %v\n%s", err, out)
+	}
 
 	l := startLoad(t, p.base, loadForever)
 	p.block(p.dir, page[1])

@@ -106,8 +106,8 @@ func TestSwarm(t *testing.T) {
 	if out, err := s.script("", "up"); err == nil || !strings.Contains(out, "make it with ./swarm.sh set s3_access_key") {
 		t.Fatalf("up without API keys: %v\n%s", err, out)
 	}
-	for _, name := range []string{"s3_access_key", "s3_secret_key", "anthropic_api_key", "mapbox_access_token"} {
-		if err := os.WriteFile(filepath.Join(s.home, name), []byte(canary+"\n"), 0o600); err != nil {
+	for name, prefix := range map[string]string{"s3_access_key": "", "s3_secret_key": "", "anthropic_api_key": "sk-ant-", "mapbox_access_token": "pk."} {
+		if err := os.WriteFile(filepath.Join(s.home, name), []byte(prefix+canary+"-7d1f0c5e9b3a4862-7d1f0c5e9b3a4862\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestSwarm(t *testing.T) {
 	third := healthy(t, s.base, func(h health) bool { return h.Generations["DATABASE_URL"] != second.Generations["DATABASE_URL"] })
 
 	// A password that does not work: the new task never gets healthy, the old ones stay.
-	s.must(canary+"-wrong\n", "set", "postgres_password")
+	s.must(canary+"-the-wrong-password\n", "set", "postgres_password")
 	if out, err := s.script("", "up"); err == nil || !strings.Contains(out, "Swarm went back") {
 		t.Errorf("a wrong password: %v\n%s", err, out)
 	}
