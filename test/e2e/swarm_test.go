@@ -22,6 +22,11 @@ type swarm struct {
 func newSwarm(t *testing.T) *swarm {
 	switch state := must(t, "info", "-f", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"); state {
 	case "inactive false":
+		// When an engine leaves a Swarm it forgets the names of running containers in its other networks (seen with 20.10:
+		// "Failed to remove swarm network ... on cluster leave", and no name is found any more).
+		if others := must(t, "ps", "--format", "{{.Names}}"); others != "" && os.Getenv("CI") != "true" {
+			t.Skipf("this test makes this engine a Swarm for a while, which would disturb other containers: %s", strings.Join(strings.Fields(others), ", "))
+		}
 		must(t, "swarm", "init", "--advertise-addr", "127.0.0.1")
 		t.Cleanup(func() { must(t, "swarm", "leave", "--force") })
 	case "active true":
