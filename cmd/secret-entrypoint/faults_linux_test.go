@@ -96,9 +96,7 @@ func TestStorm(t *testing.T) {
 		if n := s.reports.count("start"); n < 5 {
 			t.Errorf("only %d starts: this is no storm", n)
 		}
-		if n := len(children(s.pid)); n > 1+4 { // the worker, and those it left behind
-			t.Errorf("%d children", n)
-		}
+		waitUntil(t, func() bool { return len(children(s.pid)) <= 1+4 }) // the worker, and those it left behind
 		time.Sleep(100 * time.Millisecond)
 		after, grown := s.resources()
 		if after != descriptors {
@@ -586,9 +584,7 @@ func TestWhatWasThereBefore(t *testing.T) {
 		if state(helper) != "S" {
 			t.Error("the helper was killed")
 		}
-		if find(s.pid, "sleep\x001000") == 0 {
-			t.Error("the new generation has no orphans: this shows nothing")
-		}
+		waitUntil(t, func() bool { return find(s.pid, "sleep\x001000") != 0 }) // of the new generation
 		syscall.Kill(helper, syscall.SIGKILL)
 		s.signal(syscall.SIGTERM)
 		s.ends(0)
