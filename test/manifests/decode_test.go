@@ -32,12 +32,12 @@ const examples = "../../examples/k8s"
 
 // kinds are the types of everything in the examples, by apiVersion and kind.
 var kinds = map[string]func() any{
-	"v1 Namespace":                                       func() any { return new(corev1.Namespace) },
-	"v1 Secret":                                          func() any { return new(corev1.Secret) },
-	"v1 Service":                                         func() any { return new(corev1.Service) },
-	"v1 ServiceAccount":                                  func() any { return new(corev1.ServiceAccount) },
-	"apps/v1 Deployment":                                 func() any { return new(appsv1.Deployment) },
-	"rbac.authorization.k8s.io/v1 Role":                  func() any { return new(rbacv1.Role) },
+	"v1 Namespace":                      func() any { return new(corev1.Namespace) },
+	"v1 Secret":                         func() any { return new(corev1.Secret) },
+	"v1 Service":                        func() any { return new(corev1.Service) },
+	"v1 ServiceAccount":                 func() any { return new(corev1.ServiceAccount) },
+	"apps/v1 Deployment":                func() any { return new(appsv1.Deployment) },
+	"rbac.authorization.k8s.io/v1 Role": func() any { return new(rbacv1.Role) },
 	"rbac.authorization.k8s.io/v1 RoleBinding":           func() any { return new(rbacv1.RoleBinding) },
 	"external-secrets.io/v1 ExternalSecret":              func() any { return new(eso.ExternalSecret) },
 	"external-secrets.io/v1 SecretStore":                 func() any { return new(eso.SecretStore) },
