@@ -41,6 +41,20 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// values is what the Secret holds.
+func (a *apiServer) values() state {
+	a.Lock()
+	defer a.Unlock()
+	return a.secret.values()
+}
+
+// next makes the next patch go wrong.
+func (a *apiServer) next(meddle, drop bool) {
+	a.Lock()
+	defer a.Unlock()
+	a.meddle, a.drop = meddle, drop
+}
+
 func (a *apiServer) object(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPatch {
 		if a.meddle {
@@ -97,21 +111,21 @@ func TestRealKubectl(t *testing.T) {
 	target := []string{"--schema", writeSchema(t, dir), "--k8s", "web/app"}
 
 	invoke(t, "", append(target, "--previous", "JWT_SECRET_KEY")...).want(t, exitDone, "k8s web/app@test", "JWT_SECRET_KEY_PREVIOUS  the value that JWT_SECRET_KEY had")
-	if got := api.secret.values(); got["JWT_SECRET_KEY_PREVIOUS"] != oldJWT || len(got["JWT_SECRET_KEY"]) != 64 {
+	if got := api.values(); got["JWT_SECRET_KEY_PREVIOUS"] != oldJWT || len(got["JWT_SECRET_KEY"]) != 64 {
 		t.Error(names(got))
 	}
 	invoke(t, "", append(target, "--then", "false", "--rollback")...).want(t, exitFailed, "the old values are in place")
-	if got := api.secret.values(); got["JWT_SECRET_KEY_PREVIOUS"] != oldJWT || got["POSTGRES_PASSWORD"] != oldPostgres {
+	if got := api.values(); got["JWT_SECRET_KEY_PREVIOUS"] != oldJWT || got["POSTGRES_PASSWORD"] != oldPostgres {
 		t.Error(names(got))
 	}
-	api.meddle = true
+	api.next(true, false)
 	invoke(t, "", target...).want(t, exitFailed, "web/app was changed by someone else in this moment: nothing was changed by this: run it again")
-	if got := api.secret.values(); got["POSTGRES_PASSWORD"] != oldPostgres || got["LOG_LEVEL"] != "debug" {
+	if got := api.values(); got["POSTGRES_PASSWORD"] != oldPostgres || got["LOG_LEVEL"] != "debug" {
 		t.Error(names(got))
 	}
-	api.drop = true
+	api.next(false, true)
 	invoke(t, "", target...).want(t, exitDone)
-	if got := api.secret.values(); got["POSTGRES_PASSWORD"] == oldPostgres || got["JWT_SECRET_KEY_PREVIOUS"] != "" {
+	if got := api.values(); got["POSTGRES_PASSWORD"] == oldPostgres || got["JWT_SECRET_KEY_PREVIOUS"] != "" {
 		t.Error(names(got))
 	}
 	server.Close()
