@@ -82,7 +82,7 @@ func (s *supervisor) heard(m message, more bool) {
 		s.next.report = m.report
 		s.reported(m.report)
 	case m.failure != nil: // it is no process to go on with, and the old one is gone
-		s.log(m.failure.Line)
+		s.Log(m.failure.Line)
 		s.end(m.failure.Status)
 	case !more:
 		s.next.silent, s.next.said = true, nil
@@ -156,10 +156,8 @@ func (s *supervisor) lost() {
 // reload replaces a candidate that was lost, a few times.
 func (s *supervisor) reload() {
 	const most = 5
-	err := error(nil)
-	if s.losses++; s.losses > most {
-		err = errors.New("each process that was to be the next generation died")
-	} else {
+	err := errors.New("each process that was to be the next generation died")
+	if s.losses++; s.losses <= most {
 		err = s.load()
 	}
 	if err != nil {
@@ -244,7 +242,7 @@ func (s *supervisor) acted() {
 	}
 	took := time.Since(s.since).Milliseconds()
 	names := strings.Join(s.changed, ", ")
-	s.log(Line{
+	s.Log(Line{
 		Level: Info,
 		Text:  s.generationText() + ": " + names + " changed: " + done + " after " + strconv.FormatInt(took, 10) + " ms",
 		Fields: []Field{
@@ -274,7 +272,7 @@ func (s *supervisor) failed(lines []Line) {
 	}
 	s.failure = b.String()
 	for _, l := range lines {
-		s.log(l)
+		s.Log(l)
 	}
 	s.say(Error, "the update is not used: "+s.generationText()+" goes on")
 }
@@ -291,14 +289,12 @@ func (s *supervisor) mended() {
 func (s *supervisor) tell(lines []Line) {
 	for _, l := range lines {
 		if !slices.ContainsFunc(s.told, func(before Line) bool { return before.Text == l.Text }) {
-			s.log(l)
+			s.Log(l)
 		}
 	}
 	s.told = lines
 }
 
-func (s *supervisor) say(at Level, text string) { s.log(Line{Level: at, Text: text}) }
-
-func (s *supervisor) log(l Line) { s.Log(l) }
+func (s *supervisor) say(at Level, text string) { s.Log(Line{Level: at, Text: text}) }
 
 func (s *supervisor) generationText() string { return "generation " + strconv.Itoa(s.generation) }
