@@ -265,7 +265,7 @@ func TestErrors(t *testing.T) {
 A=c4n4ry
 # @type=enum() @rotate=soon
 	B="c4n4ry" c4n4ry
-# @generate=uuid(4) @docs() @required @optional
+# @generate=guid @docs() @required @optional
 C=1
 C=2
 # @type=string(minLength=32
@@ -305,9 +305,9 @@ c4n4ry`
 		"5:9 an enum needs its values",
 		"5:24 @rotate is a number of days, weeks or years",
 		"6:13 text after the value",
-		"7:13 @generate knows hex, base64 and alnum",
-		"7:21 @docs takes a URL, or a description and a URL",
-		"7:39 @optional says again, or says otherwise, what a decorator above says of the same item",
+		"7:13 @generate is a kind of value with its size",
+		"7:18 @docs takes a URL, or a description and a URL",
+		"7:36 @optional says again, or says otherwise, what a decorator above says of the same item",
 		"9:1 declared twice",
 		"10:15 the bracket is not closed",
 		"12:17 no comma or ) here",
@@ -402,4 +402,30 @@ func TestPeriod(t *testing.T) {
 			t.Errorf("%q: %v %v", text, got, ok)
 		}
 	}
+}
+
+func TestGenerate(t *testing.T) {
+	for text, want := range map[string]Generate{
+		"hex(32)": {GenerateHex, 32}, "base64(24)": {GenerateBase64, 24}, "alnum(4096)": {GenerateAlnum, 4096}, "uuid": {GenerateUUID, 0},
+	} {
+		g := parse(t, "# @generate="+text+"\nA=").Item("A").Generate
+		if g != want || g.String() != text {
+			t.Errorf("%s: %v", text, g)
+		}
+	}
+	for text, what := range map[string]string{
+		"hex":                             "is a kind of value with its size",
+		"hex()":                           "is a kind of value with its size",
+		"hex(0)":                          "the size is a number from 1 to 4096",
+		"alnum(4097)":                     "the size is a number from 1 to 4096",
+		"uuid(4)":                         "@generate=uuid has no size",
+		"guid(4)":                         "@generate knows hex, base64, alnum and uuid",
+		"uuid @type=string(maxLength=35)": "@generate=uuid makes values of 36 random characters, which @type does not take",
+		"hex(4) @type=number":             "@generate=hex(4) makes random text, which @type=number does not take",
+	} {
+		if _, err := Parse("f", []byte("# @generate="+text+"\nA=")); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	parse(t, "# @generate=uuid @type=uuid\nA=") // a type that is not checked here
 }

@@ -188,6 +188,8 @@ func (it *Item) how() string {
 	switch g := it.Generate; {
 	case g.Kind == GenerateAlnum:
 		return ", for example " + strconv.Itoa(g.Size) + " random letters and digits"
+	case g.Kind == GenerateUUID:
+		return ", for example the output of: uuidgen -r"
 	case g.Kind != "":
 		return ", for example the output of: openssl rand -" + string(g.Kind) + " " + strconv.Itoa(g.Size)
 	case len(it.Docs) > 0:

@@ -18,9 +18,6 @@ func (Secret) Format(f fmt.State, _ rune) { f.Write([]byte("a secret")) }
 // MarshalText keeps it out of JSON.
 func (Secret) MarshalText() ([]byte, error) { return []byte("a secret"), nil }
 
-// generateUUID is a random UUID (RFC 9562, version 4), as @generate=uuid asks for.
-const generateUUID schema.GenerateKind = "uuid"
-
 // Generate makes a new value from the system's random numbers, which crypto/rand never fails to deliver.
 func Generate(g schema.Generate) (Secret, error) {
 	switch g.Kind {
@@ -30,7 +27,7 @@ func Generate(g schema.Generate) (Secret, error) {
 		return Secret(base64.StdEncoding.EncodeToString(random(g.Size))), nil
 	case schema.GenerateAlnum:
 		return Secret(alnum(g.Size)), nil
-	case generateUUID:
+	case schema.GenerateUUID:
 		b := random(16)
 		b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 		return Secret(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])), nil
