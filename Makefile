@@ -13,6 +13,8 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 TOOL     := go tool -modfile=tools.mod
 PLATFORMS := linux/amd64 linux/arm64 linux/arm/7 linux/riscv64 linux/s390x linux/ppc64le
+# Where operators and CI are.
+ROTATE_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 IMAGE    ?= secret-entrypoint
 # Where no registry is reached: make image BUILD_IMAGE=an-image-with-go
@@ -26,14 +28,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/secret-entrypoint
+build: ## build bin/secret-entrypoint, and bin/secret-rotate, the operator's tool
 	@mkdir -p bin
-	$(GO_BUILD) -o bin/secret-entrypoint ./cmd/secret-entrypoint
-
-.PHONY: rotate
-rotate: ## build bin/secret-rotate, the operator's tool
-	@mkdir -p bin
-	$(GO_BUILD) -o bin/secret-rotate ./cmd/secret-rotate
+	$(GO_BUILD) -o bin/ ./cmd/secret-entrypoint ./cmd/secret-rotate
 
 .PHONY: demo
 demo: build ## run a small backend behind it, on made-up secrets (needs Go only)
@@ -86,19 +83,19 @@ lint: ## check format, vet, staticcheck, workflows, shell scripts, and the build
 	go vet ./...
 	go -C bench vet ./...
 	$(TOOL) staticcheck ./...
-	GOOS=darwin go vet ./inject ./watch ./schema ./demo
+	GOOS=darwin go vet ./inject ./watch ./schema ./demo ./internal/rotate ./cmd/secret-rotate
 	$(TOOL) actionlint
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(git ls-files '*.sh'); else echo "shellcheck is not installed: shell scripts not checked"; fi
 
 .PHONY: cross
-cross: ## build for every platform, into dist/
+cross: $(PLATFORMS:%=cross/secret-entrypoint/%) $(ROTATE_PLATFORMS:%=cross/secret-rotate/%) ## build for every platform, into dist/
+
+cross/%:
 	@mkdir -p dist
-	@for platform in $(PLATFORMS); do \
-		IFS=/ read -r os arch arm <<<"$$platform"; \
-		file="dist/secret-entrypoint-$$os-$$arch$${arm:+v$$arm}"; \
-		GOOS=$$os GOARCH=$$arch GOARM=$$arm $(GO_BUILD) -o "$$file" ./cmd/secret-entrypoint; \
-		ls -l "$$file" | awk '{ print $$5, $$9 }'; \
-	done
+	@IFS=/ read -r command os arch arm <<<"$*"; \
+	file="dist/$$command-$$os-$$arch$${arm:+v$$arm}"; \
+	GOOS=$$os GOARCH=$$arch GOARM=$$arm $(GO_BUILD) -o "$$file" ./cmd/$$command; \
+	ls -l "$$file" | awk '{ print $$5, $$9 }'
 
 .PHONY: clean
 clean: ## remove what was built

@@ -13,55 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outcome is what a run did.
-type outcome struct {
-	status         int
-	stdout, stderr string
-}
-
-// invoke runs the program; whatever it prints, no canary may be in it.
-func invoke(t *testing.T, stdin string, args ...string) outcome {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(buildBinary(t), args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	if err := cmd.Run(); cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(stdout.String()+stderr.String(), canary) {
-		t.Errorf("a value was shown")
-	}
-	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-}
-
-// want fails unless a run ended so, and said so.
-func (o outcome) want(t *testing.T, status int, texts ...string) {
-	t.Helper()
-	if o.status != status {
-		t.Errorf("status %d, want %d", o.status, status)
-	}
-	for _, text := range texts {
-		if !strings.Contains(o.stdout+o.stderr, text) {
-			t.Errorf("lacks %q", text)
-		}
-	}
-	if t.Failed() {
-		t.Logf("stdout:\n%s\nstderr:\n%s", o.stdout, o.stderr)
-	}
-}
-
-func oldState() state {
-	return state{"JWT_SECRET_KEY": oldJWT, "POSTGRES_PASSWORD": oldPostgres, "DATABASE_URL": "postgresql://app:" + strings.NewReplacer("/", "%2F", "+", "%2B", "=", "%3D").Replace(oldPostgres) + "@db/app", "LOG_LEVEL": "info"}
-}
-
-type layout struct {
-	name string
-	make func(t *testing.T, dir string, with state) []string
-	read func(t *testing.T, dir string) state
-}
-
-var layouts = []layout{{"dotenv", makeDotenv, readDotenv}, {"directory", makePlain, readPlain}, {"volume", makeVolume, readVolume}}
-
 func needRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can do this")

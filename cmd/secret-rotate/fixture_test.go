@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,15 @@ import (
 
 // canary is in every old value, and must never be in anything that is printed.
 const canary = "c4n4ry"
+
+const (
+	oldJWT      = canary + "-jwt-0123456789abcdef0123456789abcdef"
+	oldPostgres = canary + "-pg/0123+456789="
+	oldPrevious = canary + "-previous-0123456789abcdef0123456789"
+)
+
+// A state is what a target holds, by variable.
+type state map[string]string
 
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "secret-rotate-")
@@ -178,4 +189,66 @@ func makeVolume(t *testing.T, dir string, with state) []string {
 // readVolume reads what ..data leads to, as one who wants a snapshot does.
 func readVolume(t *testing.T, dir string) state {
 	return readFilesOf(t, filepath.Join(dir, "secrets", "..data")+"/")
+}
+
+// outcome is what a run did.
+type outcome struct {
+	status         int
+	stdout, stderr string
+}
+
+// invoke runs the program; whatever it prints, no canary may be in it.
+func invoke(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(buildBinary(t), args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stdout.String()+stderr.String(), canary) {
+		t.Errorf("a value was shown")
+	}
+	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// want fails unless a run ended so, and said so.
+func (o outcome) want(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if o.status != status {
+		t.Errorf("status %d, want %d", o.status, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(o.stdout+o.stderr, text) {
+			t.Errorf("lacks %q", text)
+		}
+	}
+	if t.Failed() {
+		t.Logf("stdout:\n%s\nstderr:\n%s", o.stdout, o.stderr)
+	}
+}
+
+func oldState() state {
+	return state{"JWT_SECRET_KEY": oldJWT, "POSTGRES_PASSWORD": oldPostgres, "DATABASE_URL": "postgresql://app:" + strings.NewReplacer("/", "%2F", "+", "%2B", "=", "%3D").Replace(oldPostgres) + "@db/app", "LOG_LEVEL": "info"}
+}
+
+type layout struct {
+	name string
+	make func(t *testing.T, dir string, with state) []string
+	read func(t *testing.T, dir string) state
+}
+
+var layouts = []layout{{"dotenv", makeDotenv, readDotenv}, {"directory", makePlain, readPlain}, {"volume", makeVolume, readVolume}}
+
+func names(s state) string {
+	var b strings.Builder
+	for name, value := range s {
+		fmt.Fprintf(&b, "%s (%d bytes) ", name, len(value))
+	}
+	return b.String()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

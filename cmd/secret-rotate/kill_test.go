@@ -20,15 +20,6 @@ var writing = []string{
 	"fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "fsetxattr", "ftruncate", "flock", "pwrite64",
 }
 
-const (
-	oldJWT      = canary + "-jwt-0123456789abcdef0123456789abcdef"
-	oldPostgres = canary + "-pg/0123+456789="
-	oldPrevious = canary + "-previous-0123456789abcdef0123456789"
-)
-
-// A state is what a target holds, by variable.
-type state map[string]string
-
 // A killed rotation is of one target, with arguments.
 type killed struct {
 	name  string
@@ -236,17 +227,4 @@ func leftovers(t *testing.T, dir string) {
 	if trees > 1 {
 		t.Errorf("%d trees", trees)
 	}
-}
-
-func names(s state) string {
-	var b strings.Builder
-	for name, value := range s {
-		fmt.Fprintf(&b, "%s (%d bytes) ", name, len(value))
-	}
-	return b.String()
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }
