@@ -93,8 +93,8 @@ func TestStorm(t *testing.T) {
 				t.Errorf("a torn set: %s", line)
 			}
 		}
-		if n := s.reports.count("start"); n < 5 {
-			t.Errorf("only %d starts: this is no storm", n)
+		if n := s.log.count("restarted after"); n < 5 { // on a busy machine a worker may be told to stop before it reports its start
+			t.Errorf("only %d restarts: this is no storm", n)
 		}
 		waitUntil(t, func() bool { return len(children(s.pid)) <= 1+4 }) // the worker, and those it left behind
 		time.Sleep(100 * time.Millisecond)
