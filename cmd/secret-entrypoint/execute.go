@@ -35,6 +35,9 @@ func (p *program) execute() *commandError {
 	e := &commandError{p.args[0], err.Error(), exitNotExecutable}
 	switch err {
 	case unix.ENOENT:
+		if executable(file) == unix.ENOENT { // it went after it was found
+			return commandProblem(p.args[0], file, unix.ENOENT)
+		}
 		e.what = inject.Printable(file) + " exists, but the interpreter named in its first line, or its dynamic loader, does not: " +
 			"install that, or use a binary made for this image"
 	case unix.ENOEXEC:

@@ -171,3 +171,18 @@ func waitUntil(t *testing.T, condition func() bool) {
 		}
 	}
 }
+
+// A command that was there when it was looked for, and no more: that is "not found", and not a missing interpreter.
+func TestCommandGone(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	if e := (&program{file: gone, args: []string{"gone"}}).execute(); e.status != exitNotFound || !strings.Contains(e.Error(), "no such file") {
+		t.Errorf("status %d: %v", e.status, e)
+	}
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!"+gone+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if e := (&program{file: script, args: []string{"script"}}).execute(); e.status != exitNotExecutable || !strings.Contains(e.Error(), "interpreter") {
+		t.Errorf("status %d: %v", e.status, e)
+	}
+}
