@@ -9,29 +9,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// openTerminal makes a pseudo-terminal: the side a person types at, and that of the programs (pty(7)).
-func openTerminal(t *testing.T) (person, programs *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return person, programs
-}
+	"github.com/secret-entrypoint/secret-entrypoint/internal/testterminal"
+)
 
 // A session is a program that leads a session on a terminal, as one in docker run -it is, or a login shell.
 type session struct {
@@ -43,15 +23,10 @@ type session struct {
 
 func startSession(t *testing.T, args ...string) *session {
 	t.Helper()
-	person, programs := openTerminal(t)
-	s := &session{t: t, cmd: exec.Command(args[0], args[1:]...), person: person, screen: readLines(person)}
+	s := &session{t: t, cmd: exec.Command(args[0], args[1:]...)}
 	s.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10", "PS1=$ ", "TERM=dumb", "PATH="+os.Getenv("PATH"))
-	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = programs, programs, programs
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	programs.Close()
+	s.person = testterminal.Start(t, s.cmd)
+	s.screen = readLines(s.person)
 	t.Cleanup(func() {
 		for _, pid := range family(s.cmd.Process.Pid) {
 			syscall.Kill(pid, syscall.SIGKILL)

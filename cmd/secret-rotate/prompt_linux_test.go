@@ -1,71 +1,35 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/testterminal"
 )
 
 // terminal is a pseudo-terminal, with all that was shown on it.
 type terminal struct {
-	sync.Mutex
-	master, slave *os.File
-	shown         bytes.Buffer
+	person, programs *os.File
+	screen           *testterminal.Screen
 }
 
 func openTerminal(t *testing.T) *terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no pseudo-terminal here: %v", err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	term := &terminal{master: master, slave: slave}
-	t.Cleanup(func() { slave.Close(); master.Close() })
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			n, err := master.Read(b)
-			if err != nil {
-				return
-			}
-			term.Lock()
-			term.shown.Write(b[:n])
-			term.Unlock()
-		}
-	}()
-	return term
-}
-
-func (term *terminal) text() string {
-	term.Lock()
-	defer term.Unlock()
-	return term.shown.String()
+	person, programs := testterminal.Open(t)
+	return &terminal{person, programs, testterminal.ScreenOf(person)}
 }
 
 // echoes reports whether what is typed is shown.
 func (term *terminal) echoes(t *testing.T) bool {
 	t.Helper()
-	settings, err := unix.IoctlGetTermios(int(term.slave.Fd()), unix.TCGETS)
+	settings, err := unix.IoctlGetTermios(int(term.programs.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +39,12 @@ func (term *terminal) echoes(t *testing.T) bool {
 // answer waits for a prompt, with the echo off, and types.
 func (term *terminal) answer(t *testing.T, prompt, line string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !strings.HasSuffix(term.text(), prompt) || term.echoes(t); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.HasSuffix(term.screen.String(), prompt) || term.echoes(t); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no prompt %q in a minute: %q", prompt, term.text())
+			t.Fatalf("no prompt %q in a minute: %q", prompt, term.screen.String())
 		}
 	}
-	if _, err := term.master.WriteString(line); err != nil {
+	if _, err := term.person.WriteString(line); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -101,7 +65,7 @@ func TestPrompt(t *testing.T) {
 			term := openTerminal(t)
 			args := append([]string{"--schema", writeSchema(t, dir), "--set", "ANTHROPIC_API_KEY"}, makeDotenv(t, dir, oldState())...)
 			cmd := exec.Command(buildBinary(t), args...)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = term.programs, term.programs, term.programs
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -112,12 +76,12 @@ func TestPrompt(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.status {
 				t.Errorf("status %d, want %d", got, c.status)
 			}
-			for deadline := time.Now().Add(time.Minute); !strings.Contains(term.text(), c.says); time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); !strings.Contains(term.screen.String(), c.says); time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("not said: %q", c.says)
 				}
 			}
-			if strings.Contains(term.text(), canary) {
+			if strings.Contains(term.screen.String(), canary) {
 				t.Error("what was typed is shown")
 			}
 			if !term.echoes(t) {

@@ -1,88 +1,45 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/testterminal"
 )
 
 // terminal is a pseudo-terminal with docker run -it on it: what is typed there, and what is on the screen.
 type terminal struct {
 	t      *testing.T
 	person *os.File
+	screen *testterminal.Screen
 	cmd    *exec.Cmd
-	mutex  sync.Mutex
-	screen strings.Builder
 }
 
 func startTerminal(t *testing.T, args ...string) *terminal {
 	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	// pty(7): unlock the other side, and open it by its number.
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer programs.Close()
-	term := &terminal{t: t, person: person, cmd: exec.Command("docker", args...)}
-	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = programs, programs, programs
-	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := term.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			n, err := person.Read(b) // an error when the other side is closed, or this one
-			term.mutex.Lock()
-			term.screen.Write(b[:n])
-			term.mutex.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
+	term := &terminal{t: t, cmd: exec.Command("docker", args...)}
+	term.person = testterminal.Start(t, term.cmd)
+	term.screen = testterminal.ScreenOf(term.person)
 	t.Cleanup(func() {
 		term.cmd.Process.Kill()
 		term.cmd.Wait()
 		if t.Failed() {
-			t.Logf("screen:\n%s", term.text())
+			t.Logf("screen:\n%s", term.screen)
 		}
 	})
 	return term
 }
 
-func (term *terminal) text() string {
-	term.mutex.Lock()
-	defer term.mutex.Unlock()
-	return term.screen.String()
-}
-
 // types types a text, and waits for another to appear after it. \x03 is Ctrl-C, \x1a Ctrl-Z.
 func (term *terminal) types(text, want string) {
 	term.t.Helper()
-	before := len(term.text())
+	before := len(term.screen.String())
 	if _, err := term.person.WriteString(text); err != nil {
 		term.t.Fatal(err)
 	}
-	waitFor(term.t, func() bool { return strings.Contains(term.text()[before:], want) })
+	waitFor(term.t, func() bool { return strings.Contains(term.screen.String()[before:], want) })
 }
 
 // docker run -it gives a shell with job control, whether the shim has become the shell or stays as PID 1.
@@ -94,7 +51,7 @@ func TestInteractive(t *testing.T) {
 				"-v", secrets(t, map[string]string{"key": canary}) + ":/run/secrets:ro",
 			}, mode...)
 			term := startTerminal(t, append(args, appImage, "sh", "-i")...)
-			waitFor(t, func() bool { return strings.Contains(term.text(), "ready> ") })
+			waitFor(t, func() bool { return strings.Contains(term.screen.String(), "ready> ") })
 			// The echo of what is typed is on the screen too: what is waited for is made by the shell.
 			term.types("echo length ${#KEY}\n", "length 6")
 			// A job that tells by its ticks that it is in the foreground, where Ctrl-Z and Ctrl-C reach it.
@@ -109,7 +66,7 @@ func TestInteractive(t *testing.T) {
 			if err := term.cmd.Wait(); err == nil || term.cmd.ProcessState.ExitCode() != 7 {
 				t.Errorf("status %d, want 7", term.cmd.ProcessState.ExitCode())
 			}
-			if text := term.text(); strings.Contains(text, "job control turned off") || strings.Contains(text, "can't access tty") || strings.Contains(text, canary) {
+			if text := term.screen.String(); strings.Contains(text, "job control turned off") || strings.Contains(text, "can't access tty") || strings.Contains(text, canary) {
 				t.Error("no job control, or a value is on the screen")
 			}
 		})
