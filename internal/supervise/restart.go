@@ -11,10 +11,15 @@ import (
 )
 
 // A restart, in order: stop, (kill,) exited, sweep, commit, committed.
+type restart struct {
+	swept    time.Time // when sweeping began
+	leftTold bool      // what sweeping cannot kill was told
+	losses   int       // candidates that died
+}
 
 // stop asks the command to stop.
 func (s *supervisor) stop() {
-	s.losses = 0
+	s.restart = restart{}
 	s.enter(stopping, max(s.StopTimeout, time.Nanosecond))
 	s.deliver(s.StopSignal)
 	if s.command.stopped != 0 {
@@ -67,10 +72,11 @@ func (s *supervisor) exited() {
 // sweep kills what the old generation left behind and then starts the next; or, while some is left, waits
 // to look again. The kernel does the same to all of a PID namespace when its PID 1 ends.
 func (s *supervisor) sweep() {
-	if s.state != sweeping {
-		s.swept, s.leftTold = time.Now(), false
+	r := &s.restart
+	if r.swept.IsZero() {
+		r.swept = time.Now()
 	}
-	waited := time.Since(s.swept)
+	waited := time.Since(r.swept)
 	s.enter(sweeping, min(max(waited, leastSweep), mostSweep))
 	except := maps.Clone(s.foreign)
 	if s.next != nil {
@@ -83,8 +89,8 @@ func (s *supervisor) sweep() {
 	switch {
 	case len(left) > 0 && waited < max(s.StopTimeout, patience):
 		return
-	case len(left) > 0 && !s.leftTold:
-		s.leftTold = true
+	case len(left) > 0 && !r.leftTold:
+		r.leftTold = true
 		s.say(Warn, "processes of "+s.generationText()+" cannot be killed and are left: "+fmt.Sprint(left)+" (another user's, or waiting in the kernel)")
 	}
 	switch {

@@ -78,9 +78,7 @@ type supervisor struct {
 	since      time.Time     // the first sign of the change
 	failure    string        // what was wrong with the latest update, if it failed
 	told       []Line        // what the latest report said
-	swept      time.Time     // when sweeping began
-	leftTold   bool          // what sweeping cannot kill was told
-	losses     int           // candidates that died since the command was asked to stop
+	restart    restart       // the latest one
 	checks     int           // since memory was last given back
 	stopAsked  bool          // a signal that stops was forwarded, and the command has not stopped yet
 	waiting    []unix.Signal // for a command to exist

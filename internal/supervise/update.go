@@ -157,7 +157,7 @@ func (s *supervisor) lost() {
 func (s *supervisor) reload() {
 	const most = 5
 	err := errors.New("each process that was to be the next generation died")
-	if s.losses++; s.losses <= most {
+	if s.restart.losses++; s.restart.losses <= most {
 		err = s.load()
 	}
 	if err != nil {
