@@ -18,6 +18,7 @@ type dotenv struct {
 // An assignment is a NAME=value.
 type assignment struct {
 	name       string
+	export     bool
 	line       int // from 1
 	start, end int // of its line or lines, with the line end
 	raw        int // where the value begins, with its quote
@@ -78,6 +79,7 @@ func (d *dotenv) assignment(at int) (a assignment, ok bool, err error) {
 	if after, found := bytes.CutPrefix(rest, []byte("export")); found && len(after) > 0 && isBlank(after[0]) {
 		skip(len("export"))
 		blanks()
+		a.export = true
 	}
 	n := 0
 	for n < len(rest) && isNameByte(rest[n], n) {
@@ -233,10 +235,14 @@ func (d *dotenv) change(c Change) ([]splice, error) {
 // insert adds a line below that of the variable it belongs to, or at the end. A file without a newline at its end stays one.
 func (d *dotenv) insert(c Change) splice {
 	style, at := byte(0), len(d.data)
+	text := c.Name + "="
 	if base := d.find(c.After); base != nil {
 		style, at = base.quote, base.end
+		if base.export {
+			text = "export " + text
+		}
 	}
-	text := c.Name + "=" + quote(style, string(c.New))
+	text += quote(style, string(c.New))
 	newline := "\n"
 	if bytes.Contains(d.data, []byte("\r\n")) {
 		newline = "\r\n"

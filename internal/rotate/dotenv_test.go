@@ -44,6 +44,8 @@ func TestDotenvKeepsAllButValues(t *testing.T) {
 		{"needs double quotes", "KEY=old\n", "KEY=\"it's \\$HOME\\\\\"\n", []Change{set(`it's $HOME\`)}},
 		{"lines in a value", "KEY=old\n", "KEY=\"a\\nb\"\n", []Change{set("a\nb")}},
 		{"added below", "KEY=old\r\nB=2\r\n", "KEY=old\r\nKEY_PREVIOUS=old\r\nB=2\r\n", []Change{kept}},
+		{"added to what is exported", "export KEY='old' # c\nB=2\n", "export KEY='old' # c\nexport KEY_PREVIOUS='old'\nB=2\n", []Change{kept}},
+		{"added to what only sounds exported", "exported=1\nKEY=old\n", "exported=1\nKEY=old\nKEY_PREVIOUS=old\n", []Change{kept}},
 		{"added at the end", "B=2\nKEY=\"x\"", "B=2\nKEY=\"x\"\nKEY_PREVIOUS=\"old\"", []Change{kept}},
 		{"added to nothing", "", "KEY_PREVIOUS=old\n", []Change{kept}},
 		{"removed", "A=1\nKEY=old # c\nB=2\n", "A=1\nB=2\n", []Change{dropped}},
