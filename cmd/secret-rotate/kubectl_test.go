@@ -32,8 +32,12 @@ func fakeTool(run func(dir string, args []string, stdin []byte) (string, error))
 			return
 		}
 		os.WriteFile(filepath.Join(dir, "fault"), nil, 0o600)
-		if strings.HasPrefix(mode, "kill") {
+		switch {
+		case strings.HasPrefix(mode, "kill"):
 			syscall.Kill(os.Getppid(), syscall.SIGKILL)
+		case strings.HasPrefix(mode, "term"):
+			syscall.Kill(os.Getppid(), syscall.SIGTERM)
+			return
 		}
 		fmt.Fprintf(os.Stderr, "Error: injected, with %s in it\n", stdin)
 		os.Exit(1)
@@ -49,7 +53,7 @@ func fakeTool(run func(dir string, args []string, stdin []byte) (string, error))
 	os.Exit(0)
 }
 
-var faultModes = []string{"fail-before", "fail-after", "kill-before", "kill-after"}
+var faultModes = []string{"fail-before", "fail-after", "kill-before", "kill-after", "term-before", "term-after"}
 
 // useFake puts this binary on PATH as a tool.
 func useFake(t *testing.T, name string) (dir string) {

@@ -196,7 +196,7 @@ func readSwarm(dir string) state {
 
 // docker failing at each of its commands, and secret-rotate killed at each, with two services that share their secrets.
 func TestSwarmFaults(t *testing.T) {
-	points, mixed := 0, 0
+	points, mixed, interrupted := 0, 0, 0
 	for _, args := range [][]string{{"--previous"}, {"--then", "false", "--rollback"}, {"paused"}} {
 		previous := args[0] == "--previous"
 		for _, mode := range faultModes {
@@ -223,6 +223,9 @@ func TestSwarmFaults(t *testing.T) {
 				kind := swarmKind(readSwarm(dir), previous)
 				if kind == "mixed" {
 					mixed++
+				}
+				if strings.Contains(o.stderr, "interrupted before it converged: all services have their old secrets again") {
+					interrupted++
 				}
 				if o.status == exitDone && kind != "new" || o.status == exitFailed && kind != "old" {
 					t.Fatalf("%s: status %d, %s: %s", where, o.status, kind, o.stderr)
@@ -256,6 +259,9 @@ func TestSwarmFaults(t *testing.T) {
 				}
 			}
 		}
+	}
+	if interrupted == 0 {
+		t.Error("waiting for the services was never interrupted")
 	}
 	t.Logf("%d points of failure, %d of them with one service ahead of the other until the next run", points, mixed)
 }

@@ -40,9 +40,13 @@ func (s *Swarm) wait(done func(service swarmService) (bool, error)) error {
 	}
 }
 
-// converged waits until all tasks of all services run with what they were given.
+// converged waits until all tasks of all services run with what they were given. That may take minutes, so the operator can
+// interrupt it.
 func (s *Swarm) converged() error {
 	if err := s.wait(func(service swarmService) (bool, error) {
+		if s.interrupted != nil && s.interrupted() {
+			return false, errors.New("interrupted before it converged")
+		}
 		if service.UpdateStatus == nil {
 			return service.idle(), nil
 		}

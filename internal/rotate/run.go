@@ -68,8 +68,10 @@ func Run(t Target, o Options) (report *Report, err error) {
 	}
 	rec := summary(report.ID, report.Plan.Changes)
 	rec.Since = undated(o.Request, entries, past)
-	if named, ok := t.(interface{ Identify(id string) }); ok {
-		named.Identify(report.ID)
+	if b, ok := t.(interface {
+		Begin(id string, interrupted func() bool)
+	}); ok {
+		b.Begin(report.ID, o.Interrupted)
 	}
 	if report.Backup, err = t.Stage(report.Plan.Changes); err != nil { // 4, 5
 		return report, err

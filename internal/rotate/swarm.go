@@ -26,13 +26,14 @@ type Swarm struct {
 	docker   tool
 	locked   *os.File
 
-	id       string
-	specs    []swarmService
-	versions map[string]swarmSecret // by name
-	attached map[string]attachment  // by variable
-	changes  []Change
-	created  map[string]string // the new version, by the variable
-	undoing  bool
+	id          string
+	interrupted func() bool // or nil
+	specs       []swarmService
+	versions    map[string]swarmSecret // by name
+	attached    map[string]attachment  // by variable
+	changes     []Change
+	created     map[string]string // the new version, by the variable
+	undoing     bool
 }
 
 const rotationLabel = "secret-rotate.rotation"
@@ -84,10 +85,12 @@ func NewSwarm(services, beside string, keep int, timeout time.Duration) (*Swarm,
 	return s, nil
 }
 
-func (s *Swarm) Kind() string       { return "swarm" }
-func (s *Swarm) Place() string      { return strings.Join(s.services, ",") }
-func (s *Swarm) Beside() string     { return s.beside }
-func (s *Swarm) Identify(id string) { s.id = id }
+func (s *Swarm) Kind() string   { return "swarm" }
+func (s *Swarm) Place() string  { return strings.Join(s.services, ",") }
+func (s *Swarm) Beside() string { return s.beside }
+
+// Begin implements the interface that Run looks for.
+func (s *Swarm) Begin(id string, interrupted func() bool) { s.id, s.interrupted = id, interrupted }
 
 // Notes implements Target.
 func (s *Swarm) Notes() (notes []string) {
