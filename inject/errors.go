@@ -153,7 +153,7 @@ type SizeError struct {
 }
 
 func (e *SizeError) Error() string {
-	return advised(fmt.Sprintf("%s: %d bytes, and the limit is %d", e.Subject, e.Size, e.Limit),
+	return advised(fmt.Sprintf("%s: larger than the limit of %d bytes", e.Subject, e.Limit),
 		"let the program read the file itself, and leave it out with --exclude")
 }
 

@@ -16,6 +16,7 @@ const (
 func (p *parser) decorators() []Decorator {
 	all := make([]Decorator, 0, 1+strings.Count(p.src[p.pos:p.eol(p.pos)], " @"))
 	for {
+		p.deep = false
 		d, problem := p.decorator()
 		if problem == nil {
 			all = append(all, d)

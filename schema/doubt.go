@@ -91,18 +91,20 @@ func (it *Item) insecure(parts []string, isSecret bool, a address) string {
 	return ""
 }
 
-// isPlaceholder knows the usual suspects, what begins with your- or your_, x alone, and what is in angle brackets or begins or ends
-// in dots.
+// isPlaceholder knows the usual suspects, what begins with your- or your_, x alone, words in angle brackets, alone or behind a prefix
+// (sk-<key>), and a word that begins or ends in dots.
 func isPlaceholder(s string) bool {
 	plain := strings.ToLower(strings.Trim(s, " "))
-	if strings.HasPrefix(plain, "your-") || strings.HasPrefix(plain, "your_") || len(plain) > 2 && strings.Trim(plain, "x") == "" ||
-		strings.HasPrefix(plain, "...") || strings.HasSuffix(plain, "...") || strings.HasSuffix(plain, "…") || strings.Trim(plain, ".") == "" {
+	if strings.HasPrefix(plain, "your-") || strings.HasPrefix(plain, "your_") || len(plain) > 2 && strings.Trim(plain, "x") == "" || strings.Trim(plain, ".") == "" {
 		return true
 	}
-	// Brackets may be in a random password too: they count around words only, after words only. In a URL they can't be at all.
+	if !strings.Contains(plain, " ") && (strings.HasPrefix(plain, "...") || strings.HasSuffix(plain, "...") || strings.HasSuffix(plain, "…")) {
+		return true
+	}
+	// Brackets may be in a random password too: they count around words only, after a prefix only. In a URL they can't be at all.
 	if before, rest, ok := strings.Cut(plain, "<"); ok {
 		inside, after, closed := strings.Cut(rest, ">")
-		if closed && len(inside) > 2 && !strings.ContainsFunc(inside, notWord) && !strings.ContainsFunc(before, notWord) && (after == "" || strings.Contains(before, "://")) {
+		if closed && len(inside) > 2 && !strings.ContainsFunc(inside, notWord) && !strings.ContainsFunc(before, notWord) && (after == "" && isPrefix(before) || strings.Contains(before, "://")) {
 			return true
 		}
 	}
@@ -111,6 +113,11 @@ func isPlaceholder(s string) bool {
 	}
 	plain = strings.ReplaceAll(strings.ReplaceAll(plain, "-", ""), "_", "")
 	return slices.Contains(suspects[:], plain)
+}
+
+// isPrefix reports whether more is to come behind a text: sk-ant-, pk.
+func isPrefix(s string) bool {
+	return s == "" || !strings.Contains(s, " ") && strings.ContainsRune("-_.:=/", rune(s[len(s)-1]))
 }
 
 func notWord(r rune) bool {

@@ -110,31 +110,58 @@ func (p *parser) fail(pos int, what, advice string) {
 	start := p.lines[line-1]
 	e := &SyntaxError{File: p.name, Line: line, Column: pos - start + 1, What: what, Advice: advice}
 	e.Excerpt, e.Mark = p.excerpt(start, pos)
+	if !strings.HasPrefix(p.src[start:], "#") && e.Excerpt != "" {
+		e.Column = e.Mark + 1 // another would tell how long the value is
+	}
 	p.errs = append(p.errs, e)
+}
+
+// blur makes the errors and warnings from the given ones on say nothing of the text that they are about: a comment after
+// a value, which may be the end of the value.
+func (p *parser) blur(errs, warnings int) {
+	for _, e := range p.errs[errs:] {
+		e.What, e.Advice = "a decorator behind the value that cannot be used", "put it above the item to see what is wrong, or quotes around the value if it goes on there"
+	}
+	for i := range p.warnings[warnings:] {
+		w := &p.warnings[warnings+i]
+		w.Text, w.Unknown, w.Known = "a decorator behind the value is not checked here: put it above the item to see why", "", nil
+	}
 }
 
 // excerpt returns what can be shown of the line that begins at start: a comment whole, of an item its name.
 // Not the comment after a value either: what looks like one may be a # in a password without quotes.
 func (p *parser) excerpt(start, pos int) (text string, mark int) {
 	if strings.HasPrefix(p.src[start:], "#") && !p.within(start) {
-		return p.src[start:p.eol(start)], pos - start
+		return window(p.src[start:p.eol(start)], pos-start)
 	}
-	for _, it := range p.items {
-		if it.start == start {
-			return it.name + "=", len(it.name) + 1
-		}
+	if n, found := p.itemAt(start); found {
+		name := p.items[n].name
+		return name + "=", len(name) + 1
 	}
 	return "", 0
 }
 
+// itemAt finds the item that begins at an offset, or where it would be.
+func (p *parser) itemAt(start int) (n int, found bool) {
+	return slices.BinarySearchFunc(p.items, start, func(it rawItem, start int) int { return it.start - start })
+}
+
+// window returns what of a long line is around a mark.
+func window(line string, at int) (text string, mark int) {
+	const before, most = 60, 120
+	if from := at - before; from > 0 && len(line) > most {
+		line, at = "..."+strings.ToValidUTF8(line[from:], ""), before+len("...")
+	}
+	if len(line) > most {
+		line = strings.ToValidUTF8(line[:most], "") + "..."
+	}
+	return line, at
+}
+
 // within reports whether a line is inside an item's value, or in the comment after it that goes on.
 func (p *parser) within(start int) bool {
-	for _, it := range p.items {
-		if it.start < start && start < it.end {
-			return true
-		}
-	}
-	return false
+	n, _ := p.itemAt(start)
+	return n > 0 && start < p.items[n-1].end
 }
 
 // line returns the number of the line an offset is in, from 1.

@@ -21,6 +21,7 @@ type parser struct {
 
 	broken map[int]*fault // what could not be read as a call or literal, by offset
 	depth  int
+	deep   bool // maxDepth was reached: no more structures are looked for in this value, for each would be looked for again
 
 	errs     []*SyntaxError
 	warnings []Warning
@@ -81,7 +82,14 @@ func (p *parser) file() {
 			p.nextLine()
 		}
 	}
+	if d := decoratorsOf(p.comments); len(p.items) > 0 && len(d) > 0 {
+		p.fail(d[0].pos, "the file ends before the item that @"+d[0].Name+" is about", "is the file complete? Add the item, or remove the comment")
+		p.comments = nil
+	}
 	p.endBlock()
+	if len(p.items) == 0 && len(p.errs) == 0 {
+		p.fail(0, "there is no item in this file", "is it the right file, and complete? An item is a line NAME=")
+	}
 }
 
 // nextLine goes to the beginning of the line after the one that the parser is in.
@@ -153,7 +161,9 @@ func (p *parser) item() {
 	p.skipBlanks()
 	switch {
 	case p.at('#'):
+		errs := len(p.errs)
 		c := p.comment()
+		p.blur(errs, len(p.warnings))
 		for i := range c.decorators {
 			c.decorators[i].after = true
 		}

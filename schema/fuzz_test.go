@@ -25,8 +25,8 @@ func FuzzParse(f *testing.F) {
 			name, _, _ := strings.Cut(line, "=")
 			hidden = hidden && !strings.Contains(name, canary) && !(strings.HasPrefix(line, "#") && strings.Contains(line, canary))
 		}
-		if (s == nil) != (err != nil) {
-			t.Fatal("neither or both of a schema and an error")
+		if (s.Items == nil) != (err != nil) {
+			t.Fatal("neither or both of items and an error")
 		}
 		for _, e := range Errors(err) {
 			e := e.(*SyntaxError)
@@ -37,7 +37,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%q\n%s", e.Error(), e.Caret())
 			}
 		}
-		if s == nil {
+		if err != nil {
 			return
 		}
 		for i := range s.Items {

@@ -3,7 +3,7 @@ package schema
 // What the values of decorators mean.
 
 // condition understands true, false, forEnv(...) and not(...). Anything else has a meaning in other tools
-// (eq($OTHER, x)); it is not known when it holds, so here it does not.
+// (eq($OTHER, x)); it is not known when it holds, so the item is taken as not required, and as sensitive.
 func (p *parser) condition(d *Decorator, h *header, forms string) Condition {
 	c, ok := p.conditionOf(d.value, h)
 	if !ok {
@@ -11,10 +11,12 @@ func (p *parser) condition(d *Decorator, h *header, forms string) Condition {
 			p.fail(d.value.pos, "@"+d.Name+" is "+forms, "")
 			return Condition{}
 		}
-		p.warn(d.Line, "@"+d.Name+" has a value that is not understood here, and counts as false: "+forms)
-		if d.Name == "optional" || d.Name == "public" {
-			return Condition{Always: true}
+		counts := map[string]string{
+			"required": "the item is not required", "optional": "the item is not required", "defaultRequired": "no item is required by it",
+			"sensitive": "the item is a secret", "public": "the item is a secret", "defaultSensitive": "items are secrets by it",
 		}
+		p.warn(d.Line, "@"+d.Name+" has a value that is not understood here, and "+counts[d.Name]+": "+forms)
+		return Condition{Always: d.Name == "optional" || d.Name == "sensitive" || d.Name == "defaultSensitive"}
 	}
 	return c
 }
@@ -40,6 +42,7 @@ func (p *parser) conditionOf(v value, h *header) (c Condition, ok bool) {
 				return Condition{}, true
 			}
 			c.Environments = append(c.Environments, a.value.text)
+			h.environments = append(h.environments, a.value)
 		}
 		return c, true
 	}

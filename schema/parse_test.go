@@ -304,21 +304,21 @@ c4n4ry`
 		"3:26 minLength is not a number of bytes",
 		"5:9 an enum needs its values",
 		"5:24 @rotate is a number of days, weeks or years",
-		"6:13 text after the value",
+		"6:3 text after the value",
 		"7:13 @generate is a kind of value with its size",
 		"7:18 @docs takes a URL, or a description and a URL",
 		"7:36 @optional says again, or says otherwise, what a decorator above says of the same item",
-		"9:1 declared twice",
+		"9:3 declared twice",
 		"10:15 the bracket is not closed",
 		"12:17 no comma or ) here",
 		"14:13 @required is true, false or forEnv(production, ...)",
 		"15:9 no value can be within both limits",
 		"17:30 the pattern cannot be used: a group of a kind that is not known here (there is no look-around)",
 		"17:41 @defaultRequired belongs into the header",
-		"19:1 the default needs itself, by way of the variables in it",
+		"19:3 the default needs itself, by way of the variables in it",
 		"20:2 blanks before a comment",
-		"22:1 @generate=hex(32) makes values of 64 random characters, which @type does not take",
 		"22:3 the quote is not closed",
+		"22:3 @generate=hex(32) makes values of 64 random characters, which @type does not take",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -353,8 +353,8 @@ func TestErrorsShowNoValue(t *testing.T) {
 				t.Errorf("%q: %s", text, out)
 			}
 		}
-		if s != nil {
-			t.Error("a schema beside an error")
+		if s.Items != nil || s.Item("A") != nil {
+			t.Error("items beside an error")
 		}
 	}
 	// Nor does a schema that is printed.
@@ -428,4 +428,101 @@ func TestGenerate(t *testing.T) {
 		}
 	}
 	parse(t, "# @generate=uuid @type=uuid\nA=") // a type that is not checked here
+}
+
+// What is left of a file that was cut off must not pass for a whole one, as far as that can be told.
+func TestIncomplete(t *testing.T) {
+	for text, what := range map[string]string{
+		"":                          "1:1: there is no item in this file",
+		"\n\n":                      "1:1: there is no item in this file",
+		"# @currentEnv=$A\n# ---\n": "names A, which is no item",
+		"# Only text.\n":            "1:1: there is no item in this file",
+		"# @required\nA=\n# @pub":   "3:3: the file ends before the item that @pub is about",
+		"# @required\nA=\n# Text\n# @required @sensitive\n": "4:3: the file ends before the item that @required is about",
+	} {
+		if _, err := Parse("f", []byte(text)); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	parse(t, "A=\n# Only text at the end.")
+	parse(t, "A=\n# @required\n\n") // a comment that belongs to nothing: a warning
+}
+
+// What looks like a slip is an error, lest the check be off unnoticed; the warnings are there beside the errors.
+func TestSlips(t *testing.T) {
+	for text, what := range map[string]string{
+		"# @required, @sensitive\nA=":              "1:12: a , after @required: put a blank between decorators",
+		"# @type=int\nA=":                          "the type int is called number(isInt=true) here",
+		"# @type=Number(min=1)\nA=":                "the type Number is called number here",
+		"# @type=bool\nA=":                         "the type bool is called boolean here",
+		"# @type=string(minlength=5)\nA=":          "the parameter minlength of the type string is called minLength",
+		"# @type=string(min=5)\nA=":                "the parameter min of the type string is called minLength",
+		"# @type=url(allowedProtocol=[https])\nA=": "the parameter allowedProtocol of the type url is called allowedProtocols",
+		"# @currentEnv=$E\n\n# @type=enum(dev, production)\nE=\n# @required=forEnv(prod)\nA=": "5:20: forEnv names an environment that E cannot be, by its @type: it can be dev or production",
+	} {
+		if _, err := Parse("f", []byte(text)); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	s, err := Parse("f", []byte("# @requird\nA=\n# @type=string(minLength=x)\nB="))
+	if err == nil || len(s.Warnings) != 1 || s.Warnings[0].Unknown != "@requird" {
+		t.Errorf("%v %+v", err, s.Warnings)
+	}
+	// A comment after a value may be the end of the value.
+	for _, text := range []string{"A=pw#@type=c4n4ry", "A=pw#@type=[c4n4ry", "A=pw#@required=c4n4ry", "A=pw#@rotate=c4n4ry", "A=pw#@docs(c4n4ry", "A=pw#@type=string(c4n4ry=c4n4ry)"} {
+		s, err := Parse("f", []byte(text))
+		if out := fmt.Sprintf("%v %+v", err, s.Warnings); strings.Contains(out, canary) {
+			t.Errorf("%q: %s", text, out)
+		}
+	}
+}
+
+// A value that is not understood does not make a secret public.
+func TestNotUnderstood(t *testing.T) {
+	for text, want := range map[string]string{
+		"@required=eq($B, x)": "not required, secret", "@optional=eq($B, x)": "not required, secret",
+		"@sensitive=eq($B, x)": "required, secret", "@public=eq($B, x)": "required, secret", "@public": "required, public",
+	} {
+		it := parse(t, "# "+text+"\nA=x\nB=").Item("A")
+		got := map[bool]string{true: "required, ", false: "not required, "}[it.Required.Holds("")] + map[bool]string{true: "secret", false: "public"}[it.Sensitive.Holds("")]
+		if got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+// Whatever is in a schema, reading it takes no more time and memory than its size explains.
+func TestBounded(t *testing.T) {
+	var doubling strings.Builder
+	for n := range 40 {
+		fmt.Fprintf(&doubling, "# @optional\nV%d=$V%d$V%d\n", n, n+1, n+1)
+	}
+	s := parse(t, doubling.String()+"# @optional\nV40=xyxyxyxyxy\n")
+	r, err := s.Validate(environment())
+	if out := fmt.Sprint(r.Warnings); err != nil || !strings.Contains(out, "its default is larger than 1 MiB") {
+		t.Errorf("%v %.200s", err, out)
+	}
+	for pattern, what := range map[string]string{
+		"(?:(?:(?:){1000}){1000}){1000}":       "repetitions within repetitions come to more than 1000",
+		"(?:a{1000}){9}b":                      "repetitions within repetitions come to more than 1000",
+		"[" + strings.Repeat("ab", 3000) + "]": "it is longer than 4096 bytes",
+	} {
+		if _, err := compilePattern(pattern, ""); err == nil || err.Error() != what {
+			t.Errorf("%.40s: %v", pattern, err)
+		}
+	}
+	for _, text := range []string{
+		"# @a=" + strings.Repeat("f(g(x,", 50000) + "\nA=",
+		strings.Repeat("A=\n", 200000),
+		"# @a=" + strings.Repeat("[", 500000) + "\nA=",
+		"A=" + strings.Repeat("[{a=", 100000),
+	} {
+		Parse("f", []byte(text)) // with the quadratic time of before, minutes
+	}
+	_, err = Parse("f", []byte("# "+strings.Repeat("x", 300000)+"\n# @type=string("+strings.Repeat("y", 300000)+"=1, z)\nA="))
+	for _, e := range Errors(err) {
+		if e := e.(*SyntaxError); len(e.Caret()) > 300 || !strings.HasSuffix(e.Caret(), "^") {
+			t.Errorf("%d bytes: %.200s", len(e.Caret()), e.Caret())
+		}
+	}
 }

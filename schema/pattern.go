@@ -150,6 +150,9 @@ func isWord(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 
 // compilePattern understands a pattern with flags of i, m and s.
 func compilePattern(text, flags string) (*Pattern, error) {
+	if len(text) > maxPattern {
+		return nil, errors.New("it is longer than " + strconv.Itoa(maxPattern) + " bytes")
+	}
 	c := &patternParser{rest: text}
 	for _, f := range flags {
 		c.flag(f, true)
@@ -172,8 +175,12 @@ func compilePattern(text, flags string) (*Pattern, error) {
 	return p, nil
 }
 
-// maxCode bounds the code of a pattern.
-const maxCode = 10000
+// What bounds a pattern: its text and its code, and repetitions within repetitions, multiplied.
+const (
+	maxPattern = 4096
+	maxCode    = 10000
+	maxRepeat  = 1000
+)
 
 // emit adds the code of a node, and reports whether there was room for it.
 func (p *Pattern) emit(n *node) bool {
@@ -251,6 +258,15 @@ type node struct {
 	min, max int // of a repeat; max is -1 for no end
 }
 
+// times is how often something in it is repeated.
+func (n *node) times() int {
+	most := 1
+	for _, s := range n.subs {
+		most = max(most, s.times())
+	}
+	return most * max(n.min, n.max, 1)
+}
+
 type nodeKind byte
 
 const (
@@ -323,10 +339,13 @@ func (c *patternParser) sequence(depth int) (*node, error) {
 		}
 		low, high, ok := c.repetition()
 		switch {
-		case ok && (low > 1000 || high > 1000 || high >= 0 && low > high):
+		case ok && (low > maxRepeat || high > maxRepeat || high >= 0 && low > high):
 			return nil, errors.New("a repetition's numbers are out of order, or above 1000")
 		case ok:
 			n = &node{kind: nodeRepeat, subs: []*node{n}, min: low, max: high}
+			if n.times() > maxRepeat {
+				return nil, errors.New("repetitions within repetitions come to more than 1000")
+			}
 			c.take("?") // as little as will do: the same, for whether it matches
 			if _, _, again := c.repetition(); again {
 				return nil, errors.New("a repetition of a repetition")

@@ -83,13 +83,22 @@ func (t *Type) checkNumber(value string) []finding {
 	switch {
 	case !ok:
 		return []finding{{"number", "not a number", "set it to a number such as 30 or 0.5"}}
-	case t.IsInt && n != math.Trunc(n):
-		return []finding{{"isInt", "not a whole number", "set it to a whole number"}}
-	case t.IsDivisibleBy != 0 && math.Mod(n, t.IsDivisibleBy) != 0:
+	case t.IsInt && strings.Trim(value, "0123456789+-") != "": // 2.0 and 1e3 are whole, but programs don't read them as such
+		return []finding{{"isInt", "not a whole number in digits", "set it to a whole number such as 30"}}
+	case t.IsDivisibleBy != 0 && !divisible(n, t.IsDivisibleBy):
 		by := decimal(t.IsDivisibleBy)
 		return []finding{{"isDivisibleBy=" + by, "not divisible by " + by, "correct it"}}
 	}
 	return t.bounds(n)
+}
+
+// divisible takes a quotient for whole that is so but for the rounding of decimals: 0.3 is three times 0.1.
+func divisible(n, by float64) bool {
+	if by == math.Trunc(by) {
+		return math.Mod(n, by) == 0
+	}
+	q := n / by
+	return math.Abs(q-math.Round(q)) <= 1e-9
 }
 
 func (t *Type) bounds(n float64) []finding {

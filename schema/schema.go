@@ -41,7 +41,8 @@ type Schema struct {
 	// that is not checked here, a comment with decorators that no item follows.
 	Warnings []Warning
 
-	index map[string]int
+	index        map[string]int
+	environments []string // named in forEnv
 }
 
 // Item returns the item of a variable, or nil if the schema has none.
@@ -137,13 +138,13 @@ func (c Condition) Holds(environment string) bool {
 func (c Condition) not() Condition { return Condition{!c.Always, c.Environments, !c.Except} }
 
 // Parse reads a schema. The name is that of the file, for messages. The error joins a [*SyntaxError] for each
-// thing that is wrong; then there is no Schema.
+// thing that is wrong; then the Schema has no items, only Warnings.
 func Parse(name string, data []byte) (*Schema, error) {
 	p := newParser(name, data)
 	p.file()
 	s := p.understand()
 	if err := p.failed(); err != nil {
-		return nil, err
+		return &Schema{Name: name, Warnings: s.Warnings}, err
 	}
 	return s, nil
 }

@@ -43,6 +43,28 @@ var typeNames = []string{"string", "url", "enum", "number", "port", "boolean", "
 // foreignTypes are those of varlock that are not.
 var foreignTypes = []string{"domain", "ip", "semver", "isoDate", "uuid", "md5", "simple-object", "array", "record"}
 
+// typeMeant is the type that others call so, or "".
+func typeMeant(name string) string {
+	switch strings.ToLower(name) {
+	case "int", "integer":
+		return "number(isInt=true)"
+	case "float", "decimal":
+		return "number"
+	case "bool":
+		return "boolean"
+	case "str", "text":
+		return "string"
+	case "uri":
+		return "url"
+	}
+	for _, t := range typeNames {
+		if strings.EqualFold(t, name) {
+			return t
+		}
+	}
+	return ""
+}
+
 // typeOf understands @type=NAME and @type=NAME(parameters).
 func (p *parser) typeOf(d *Decorator) Type {
 	v := d.value
@@ -52,6 +74,10 @@ func (p *parser) typeOf(d *Decorator) Type {
 		p.fail(v.pos, "@type is the name of a type", "write it as @type=url or @type=string(minLength=32)")
 		return Type{Name: "string"}
 	case !known(t.Name, typeNames):
+		if meant := typeMeant(t.Name); meant != "" {
+			p.fail(v.pos, "the type "+printable(t.Name)+" is called "+meant+" here", "write it as @type="+meant)
+			return t
+		}
 		w := Warning{File: p.name, Line: d.Line, Text: "the type " + printable(t.Name) + " is not checked here"}
 		if !known(t.Name, foreignTypes) {
 			w.Unknown, w.Known = t.Name, typeNames
@@ -138,6 +164,12 @@ func (p *parser) parameter(t *Type, a argument, line int) {
 	case "string toUpperCase", "string toLowerCase", "string allowEmpty", "number coerceToMinMaxRange",
 		"number precision", "email normalize", "duration output":
 	default:
+		for _, known := range parameters(t.Name) {
+			if strings.EqualFold(a.key, known) || strings.EqualFold(a.key+"Length", known) || strings.EqualFold(a.key+"s", known) {
+				p.fail(a.pos, "the parameter "+a.key+" of the type "+t.Name+" is called "+known, "correct it")
+				return
+			}
+		}
 		p.warnings = append(p.warnings, Warning{
 			File: p.name, Line: line, Text: "the parameter " + a.key + " of the type " + t.Name + " is not checked here",
 			Unknown: a.key, Known: parameters(t.Name),

@@ -45,6 +45,8 @@ type header struct {
 	prefix    string // but what begins with it is not
 	current   int    // offset of @currentEnv
 	forEnv    int    // offset of the first forEnv in the file, or -1
+
+	environments []value // named in forEnv
 }
 
 func (p *parser) understandHeader(s *Schema) *header {
@@ -104,10 +106,15 @@ func (p *parser) understandItem(raw *rawItem, h *header) Item {
 	it.Decorators = decoratorsOf(raw.above)
 	seen := make(map[string]bool)
 	for i := range it.Decorators {
-		if d := &it.Decorators[i]; p.sound(d, seen, itemDecorators) {
+		d := &it.Decorators[i]
+		errs, warnings := len(p.errs), len(p.warnings)
+		if p.sound(d, seen, itemDecorators) {
 			p.understandDecorator(d, &it, h)
 		} else if known(d.Name, headerDecorators) {
 			p.fail(d.pos, "@"+d.Name+" belongs into the header", "put a blank line or # --- between it and the first item")
+		}
+		if d.after {
+			p.blur(errs, warnings)
 		}
 	}
 	p.fits(&it)
@@ -147,6 +154,10 @@ func (p *parser) understandDecorator(d *Decorator, it *Item, h *header) {
 // sound reports whether a decorator has a meaning, of those in names, and is written as it has to be. Text that follows
 // one is warned of, and what looks like a misspelt one.
 func (p *parser) sound(d *Decorator, seen map[string]bool, names []string) bool {
+	if word := strings.TrimRight(d.Name, ",;:"); word != d.Name && known(word, names) && !d.after {
+		p.fail(d.pos+len("@")+len(word), "a "+d.Name[len(word):len(word)+1]+" after @"+word, "put a blank between decorators, and nothing else")
+		return false
+	}
 	if !known(d.Name, names) {
 		if !d.after {
 			p.warnings = append(p.warnings, Warning{File: p.name, Line: d.Line, Unknown: "@" + d.Name, Known: prefixed("@", names)})
@@ -188,6 +199,15 @@ func (p *parser) references(s *Schema, h *header) {
 		p.fail(h.current, "@currentEnv names "+s.CurrentEnv+", which is no item of this file", "add the item, or correct the name")
 	case s.CurrentEnv == "" && h.forEnv >= 0:
 		p.fail(h.forEnv, "forEnv(...) needs to know the environment", "say in the header which item names it: # @currentEnv=$APP_ENV")
+	case s.CurrentEnv != "" && s.Item(s.CurrentEnv).Type.Values != nil:
+		for _, e := range h.environments {
+			if values := s.Item(s.CurrentEnv).Type.Values; !known(e.text, values) {
+				p.fail(e.pos, "forEnv names an environment that "+s.CurrentEnv+" cannot be, by its @type", "it can be "+joined(values))
+			}
+		}
+	}
+	for _, e := range h.environments {
+		s.environments = append(s.environments, e.text)
 	}
 	const visiting, done = 1, 2
 	state := make([]int, len(s.Items))

@@ -32,7 +32,7 @@ func parseURL(s string) (a address, what, advice string) {
 	web := a.scheme == "http" || a.scheme == "https" || a.scheme == "ws" || a.scheme == "wss"
 	at := strings.LastIndexByte(authority, '@')
 	switch {
-	case at < 0 && strings.Contains(path, "@") && (!web || badPort(authority)):
+	case at < 0 && strings.Contains(path, "@") && (badPort(authority) || isDatabase(a.scheme) && strings.Contains(beforeQuery(path), "@")):
 		return a, "a URL with /, ? or # in its user or password", "percent-encode them: %2F, %3F, %23 (--set with |urlencode does it)"
 	case at >= 0:
 		info := authority[:at]
@@ -55,8 +55,8 @@ func parseURL(s string) (a address, what, advice string) {
 		switch {
 		case badPort(host):
 			return a, "a URL whose port is not a number up to 65535", "correct the port, or percent-encode a : or / in the password"
-		case name == "" && web:
-			return a, "a URL without a host", "set it to PROTOCOL://HOST/..."
+		case web && (name == "" || strings.Contains(name, "..")):
+			return a, "a URL without a host, or with two dots in it", "set it to PROTOCOL://HOST/..."
 		case !isHost(name):
 			return a, "a URL whose host cannot be one", "correct the host"
 		}
@@ -78,7 +78,11 @@ func isScheme(s string) bool {
 func isHost(s string) bool {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
+		inner, _, _ = strings.Cut(inner, "%25") // a zone (RFC 6874)
 		return ok && strings.Contains(inner, ":") && strings.Trim(inner, "0123456789abcdefABCDEF:.%") == ""
+	}
+	if _, fine := percentDecoded(s); !fine {
+		return false
 	}
 	return !strings.ContainsAny(s, "[]<>\"{}|\\^`$&+=;!*'()@:")
 }
@@ -98,7 +102,18 @@ func badPort(host string) bool {
 		return false
 	}
 	_, err := strconv.ParseUint(host[n+1:], 10, 16)
-	return err != nil
+	return err != nil && n+1 < len(host) // without a number it is the protocol's own
+}
+
+// isDatabase knows the protocols whose URLs have no @ in their path, but often a / in a password that should be encoded.
+func isDatabase(scheme string) bool {
+	base, _, _ := strings.Cut(scheme, "+")
+	return known(base, []string{"postgres", "postgresql", "mysql", "mariadb", "mongodb", "redis", "rediss", "amqp", "amqps"})
+}
+
+func beforeQuery(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
 }
 
 func percentDecoded(s string) (string, bool) {

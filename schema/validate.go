@@ -92,6 +92,7 @@ func (s *Schema) Validate(env Environment) (*Result, error) {
 	for i := range s.Items {
 		v.item(&s.Items[i], &v.result.States[i])
 	}
+	v.miscased()
 	v.twins()
 	var errs []error
 	for i := range v.result.States {
@@ -157,6 +158,20 @@ func (v *validator) item(it *Item, st *State) {
 	v.doubt(st, value)
 }
 
+// miscased warns of an environment that is not one that forEnv names, but for its case: what is required there is not here.
+func (v *validator) miscased() {
+	i, ok := v.index[v.CurrentEnv]
+	if !ok || known(v.current, v.environments) {
+		return
+	}
+	for _, name := range v.environments {
+		if strings.EqualFold(name, v.current) {
+			v.warn(&v.result.States[i], "is not the environment "+printable(name)+", for upper and lower case differ")
+			return
+		}
+	}
+}
+
 // missing: there is no value. The default, if there is one, can't be had for want of something.
 func (v *validator) missing(st *State, needs string) {
 	it := st.Item
@@ -171,7 +186,7 @@ func (v *validator) missing(st *State, needs string) {
 		what = "set to nothing, and required"
 	}
 	// The name of the environment is a value too, until it turns out to be one that the schema knows.
-	if r := it.Required; r.Environments != nil && !r.Except {
+	if r := it.Required; r.Environments != nil && !r.Except && v.current != "" {
 		what += " in " + printable(v.current)
 	}
 	if it.Name == v.CurrentEnv {
@@ -244,8 +259,17 @@ func (v *validator) build(it *Item) *built {
 	return b
 }
 
+// maxDefault bounds a default that is built, in bytes: with variables in variables it doubles with each line.
+const maxDefault = 1 << 20
+
 func (v *validator) expand(to *strings.Builder, parts []part, b *built) {
 	for _, p := range parts {
+		if to.Len() > maxDefault && b.needs == "" {
+			b.needs = "is larger than 1 MiB"
+		}
+		if b.needs != "" {
+			return
+		}
 		if p.variable == "" {
 			to.WriteString(p.text)
 			continue
@@ -256,7 +280,7 @@ func (v *validator) expand(to *strings.Builder, parts []part, b *built) {
 			to.WriteString(value)
 		case p.fallback != nil:
 			v.expand(to, p.fallback, b)
-		case b.needs == "":
+		default:
 			b.needs = "needs " + p.variable + ", which is not set"
 		}
 	}

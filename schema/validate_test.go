@@ -48,8 +48,9 @@ func TestTypes(t *testing.T) {
 		{"enum(a, 'b c', 3)", []string{"a", "b c", "3"}, []string{"A", "b", "a, b"}},
 		{"number", []string{"0", "-1.5", "1e3", ".5"}, []string{"x", "1x", "0x10", "1_000", "inf", "NaN", "1e999", "--1", " 1"}},
 		{"number(min=1, max=10)", []string{"1", "10", "2.5"}, []string{"0", "11", "-5"}},
-		{"number(isInt=true)", []string{"3", "3.0"}, []string{"3.5"}},
-		{"number(isDivisibleBy=5)", []string{"10", "0"}, []string{"11"}},
+		{"number(isInt=true)", []string{"3", "-3", "007"}, []string{"3.5", "3.0", "1e2", "4."}},
+		{"number(isDivisibleBy=0.1)", []string{"0.3", "1", "-0.7"}, []string{"0.35"}},
+		{"number(isDivisibleBy=5)", []string{"10", "0"}, []string{"11", "50000000001"}},
 		{"port", []string{"0", "80", "65535"}, []string{"65536", "-1", "80.5", "http", "+80"}},
 		{"port(min=1024)", []string{"1024"}, []string{"80"}},
 		{"boolean", []string{"true", "False", "1", "0", "yes", "off", "t"}, []string{"2", "maybe", "truee"}},
@@ -62,12 +63,15 @@ func TestTypes(t *testing.T) {
 				"https://example.com", "postgresql+asyncpg://u:p%2Fw@db:5432/app", "postgresql:///app?host=/run/pg", "postgresql://h1:5432,h2:5433/app",
 				"redis://:pass@redis:6379/0", "rediss://redis", "unix:///run/redis.sock", "amqp://g:g@mq/%2F", "http://[::1]:80/", "https://medium.com/@user",
 				"sqlite:///./a.db", "https://key@o1.ingest.sentry.io/42", "postgres://u:p+a=b@db/x", "http://sub_domain.local", "redis+sentinel://h1:26379,h2:26379/0",
-				"redis://%2Frun%2Fredis.sock/0",
+				"redis://%2Frun%2Fredis.sock/0", "http://h:/", "http://[fe80::1%25eth0]:80/", "nats://a:4222,nats://b:4222",
+				"postgresql://h/d?user=me@srv&password=x", "smtp://mail:25/?from=a@b.c", "s3://bucket/a@b", "docker://reg.io/i@sha256:abc", "ldap://h/cn=a@b",
+				"clickhouse://h/d?user=x@y", "mssql+pyodbc:///?odbc_connect=DRIVER%3D;UID=a@b",
 			},
 			[]string{
 				"example.com", "localhost:3000", "://x", "1http://x", "http://", "https:///path", "http://a b", "http://x/\n", "http://host:port/", "http://host:99999/",
 				"postgres://u:a/b@db/x", "postgres://u:a#b@db/x", "postgres://u:1/b@db/x", "postgres://u:a@b@db/x", "postgres://u:a[b@db/x", "postgres://u:100%@db/x", "postgres://u:%zz@db",
-				"https://<host>/", "http://[::1", "http://a]b/", "http://h:/", "http://${HOST}/",
+				"https://<host>/", "http://[::1", "http://a]b/", "http://${HOST}/", "https://h%zz/", "https://a..b/",
+				"redis://:a/b@h", "mysql://u/a@h/d", "https://u:a/b@h/",
 			},
 		},
 		{"url(allowedProtocols=[postgresql, Redis:])", []string{"postgresql://db", "postgresql+asyncpg://db", "POSTGRESQL://db", "redis://x"}, []string{"postgres://db", "https://db"}},
@@ -234,6 +238,7 @@ func TestInsecure(t *testing.T) {
 		"postgres://u:changeme@db/x", "postgres://u:change%2Dme@db/x", "postgres://postgres:postgres@db/x", "postgres://u:<password>@db/x", "postgres://u:listed@db/x",
 	}
 	fine := []string{
+		"My App <noreply@example.com>", "Alerts <alerts@corp.io>", "p9<Q7xw2>c4n4", "p9c4n4ry<Q7xw2>", "Hello, c4n4ry world...",
 		"c4n4ryc4n4ry", "changemenot-c4n4ry", "secretary-c4n4ry", "pk.c4n4ry.c4n4ry", "a<b>c4n4ryc4n4ry", "Zk<3>c4n4ryc4n4ry", "postgres://u:c4n4ryc4n4ry@db/changeme", "...c4n4ry"[3:] + "c4n4ry",
 	}
 	const text = "# @currentEnv=$APP_ENV\n\n# @public\nAPP_ENV=\n# @sensitive @example='the example' @insecure(listed)\nITEM="

@@ -50,6 +50,7 @@ const maxDepth = 32
 
 // itemValue reads what follows NAME=. Without anything there, set is false.
 func (p *parser) itemValue() (v value, set bool, _ *fault) {
+	p.deep = false
 	if v, ok := p.structure(inItem); ok {
 		// A literal is one only if nothing follows it, else it is text, such as JSON.
 		rest := strings.TrimLeft(p.src[p.pos:p.eol(p.pos)], " \t")
@@ -83,7 +84,10 @@ func (p *parser) itemValue() (v value, set bool, _ *fault) {
 // and is none is in p.broken.
 func (p *parser) structure(in context) (value, bool) {
 	start := p.pos
-	if p.broken[start] != nil || p.depth >= maxDepth {
+	if p.depth >= maxDepth {
+		p.deep = true
+	}
+	if p.broken[start] != nil || p.deep {
 		return value{}, false
 	}
 	v := value{kind: call, pos: start}

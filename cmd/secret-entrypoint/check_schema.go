@@ -49,7 +49,7 @@ func (r *checkReport) inventory(inv *inventory, result *inject.Result, problems 
 		}
 		if p := loading[st.Item.Name]; p != nil {
 			row.problems = []string{p.Kind()}
-			if row.source == "" {
+			if path := p.About().Path; row.source == "" && path != "" {
 				row.source = inject.Printable(p.About().Path)
 			}
 		} else {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,9 @@ func (o *options) inventory(result *inject.Result, problems []inject.Problem) *i
 		inv.fail("--schema "+inject.Printable(o.schema)+": "+err.Error()+": correct the path, or mount the file there", "schema", "")
 		return inv
 	}
-	if inv.schema, err = schema.Parse(o.schema, data); err != nil {
+	s, err := schema.Parse(o.schema, data)
+	inv.warn(s.Warnings)
+	if err != nil {
 		for _, e := range schema.Errors(err) {
 			inv.fail(e.Error(), "schema", "")
 			if e, ok := e.(*schema.SyntaxError); ok && e.Excerpt != "" {
@@ -50,6 +53,7 @@ func (o *options) inventory(result *inject.Result, problems []inject.Problem) *i
 		}
 		return inv
 	}
+	inv.schema = s
 	for _, e := range result.Exports {
 		if inv.schema.Item(e.Name) == nil {
 			inv.unlisted = append(inv.unlisted, e)
@@ -68,13 +72,17 @@ func (o *options) inventory(result *inject.Result, problems []inject.Problem) *i
 		}
 		inv.fail(text, v.Rule, v.Variable)
 	}
-	for _, w := range slices.Concat(inv.schema.Warnings, inv.result.Warnings) {
+	inv.warn(inv.result.Warnings)
+	inv.limit(o, result)
+	return inv
+}
+
+func (inv *inventory) warn(warnings []schema.Warning) {
+	for _, w := range warnings {
 		if text := warningText(w); text != "" {
 			inv.warnings = append(inv.warnings, text)
 		}
 	}
-	inv.limit(o, result)
-	return inv
 }
 
 func (inv *inventory) fail(text, kind, variable string) {
@@ -95,12 +103,15 @@ func readSchema(path string) ([]byte, error) {
 	data := make([]byte, 0, 16<<10)
 	for len(data) <= schema.MaxSize {
 		n, err := f.Read(data[len(data):cap(data)])
-		if data = data[:len(data)+n]; n == 0 || err != nil {
-			break
+		data = slices.Grow(data[:len(data)+n], 512)
+		switch {
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return nil, err.(*os.PathError).Err
 		}
-		data = slices.Grow(data, 512)
 	}
-	return data, nil
+	return data, nil // more than any schema: Parse says so
 }
 
 // valueSources says where the value of a variable came from.
