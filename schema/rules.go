@@ -84,7 +84,7 @@ func (t *Type) checkNumber(value string) []finding {
 	case !ok:
 		return []finding{{"number", "not a number", "set it to a number such as 30 or 0.5"}}
 	case t.IsInt && strings.Trim(value, "0123456789+-") != "": // 2.0 and 1e3 are whole, but programs don't read them as such
-		return []finding{{"isInt", "not a whole number in digits", "set it to a whole number such as 30"}}
+		return []finding{{"isInt", "not a whole number", "set it to digits only, such as 30"}}
 	case t.IsDivisibleBy != 0 && !divisible(n, t.IsDivisibleBy):
 		by := decimal(t.IsDivisibleBy)
 		return []finding{{"isDivisibleBy=" + by, "not divisible by " + by, "correct it"}}
