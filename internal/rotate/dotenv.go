@@ -92,6 +92,7 @@ func (d *dotenv) assignment(at int) (a assignment, ok bool, err error) {
 		return a, false, nil
 	}
 	skip(1)
+	equals := at
 	blanks()
 	a.raw = at
 	if len(rest) > 0 && (rest[0] == '\'' || rest[0] == '"') {
@@ -101,6 +102,9 @@ func (d *dotenv) assignment(at int) (a assignment, ok bool, err error) {
 		at++
 	}
 	text := bytes.TrimRight(d.data[a.raw:at], " \t")
+	if len(text) == 0 {
+		a.raw = equals // so that the blanks stay between a value and the comment, and shells take it for one
+	}
 	a.value, a.rawEnd = string(text), a.raw+len(text)
 	for i := a.raw; i <= a.rawEnd; i++ {
 		a.at = append(a.at, i)
@@ -166,6 +170,7 @@ func (d *dotenv) edit(changes []Change) ([]byte, error) {
 	for _, a := range d.lines {
 		want[a.name] = a.value
 	}
+	was := d.odd()
 	var all []splice
 	for _, c := range changes {
 		if c.Kind == Dropped {
@@ -187,11 +192,21 @@ func (d *dotenv) edit(changes []Change) ([]byte, error) {
 		at = s.to
 	}
 	out = append(out, d.data[at:]...)
-	return out, d.verify(out, want)
+	return out, verify(out, want, was)
+}
+
+// odd counts the lines with something after the closing quote.
+func (d *dotenv) odd() (n int) {
+	for _, a := range d.lines {
+		if a.odd {
+			n++
+		}
+	}
+	return n
 }
 
 // verify is the last line of defence against a mistake above: nothing was written yet.
-func (d *dotenv) verify(out []byte, want map[string]string) error {
+func verify(out []byte, want map[string]string, odd int) error {
 	again, err := parseDotenv(out)
 	if err != nil {
 		return fmt.Errorf("the new file could not be read again (%w): nothing was changed: please report this", err)
@@ -203,7 +218,7 @@ func (d *dotenv) verify(out []byte, want map[string]string) error {
 		}
 		delete(want, a.name)
 	}
-	if len(want) > 0 {
+	if len(want) > 0 || again.odd() > odd {
 		return errors.New("a line would be lost: nothing was changed: please report this")
 	}
 	return nil
@@ -267,7 +282,7 @@ func (d *dotenv) remove(a *assignment) splice {
 func (a *assignment) replace(pieces []piece) []splice {
 	holds := true
 	for _, p := range pieces {
-		holds = holds && canHold(a.quote, p.text)
+		holds = holds && (a.quote == '"' || canHold(a.quote, p.text))
 	}
 	var all []splice
 	if holds {
@@ -309,20 +324,21 @@ func quote(style byte, value string) string {
 	return value
 }
 
-// canHold reports whether a value in this style means the same to all who read such files: shells, Compose, systemd.
+// canHold reports whether a value in this style means the same to all who read such files: shells, Compose, systemd, python-dotenv.
+// In double quotes they differ about a backslash before a ` or $; between lines only quotes hold a value together.
 func canHold(style byte, value string) bool {
 	switch style {
 	case '\'':
-		return !strings.ContainsAny(value, "'\\\r\n")
+		return !strings.ContainsAny(value, "'\\\r")
 	case '"':
-		return true
+		return !strings.ContainsAny(value, "`$\r")
 	}
 	return !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`#$\\;&|<>()*?[]{}~!", r) })
 }
 
 // escape is the inside of double quotes.
 func escape(text string, dollar bool) string {
-	pairs := []string{`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "`", "\\`"}
+	pairs := []string{`\`, `\\`, `"`, `\"`, "\r", `\r`, "`", "\\`"}
 	if dollar {
 		pairs = append(pairs, `$`, `\$`)
 	}

@@ -39,10 +39,15 @@ func TestDotenvKeepsAllButValues(t *testing.T) {
 		{"of several lines", "KEY='o\nl\nd'\nB=2\n", "KEY='new'\nB=2\n", []Change{set("new")}},
 		{"empty", "KEY=\nB=2\n", "KEY=new\nB=2\n", []Change{set("new")}},
 		{"empty at the end", "B=2\nKEY=", "B=2\nKEY=new", []Change{set("new")}},
-		{"blanks only", "KEY=   \nB=2\n", "KEY=   new\nB=2\n", []Change{set("new")}},
+		{"blanks only", "KEY=   \nB=2\n", "KEY=new   \nB=2\n", []Change{set("new")}},
+		{"empty before a comment", "KEY=\t# from the vault\n", "KEY='two words'\t# from the vault\n", []Change{set("two words")}},
+		{"empty before a comment, no quotes", "KEY= # to be filled\n", "KEY=new # to be filled\n", []Change{set("new")}},
+		{"no comment without a blank", "KEY=# x\n", "KEY=new\n", []Change{set("new")}},
+		{"a backtick", "KEY=\"old\"\n", "KEY='a`b$c'\n", []Change{set("a`b$c")}},
+		{"lines in quotes", "KEY=\"BEGIN\nEND\"\nB=2\n", "KEY=\"BEGIN\nnew\nEND\"\nB=2\n", []Change{set("BEGIN\nnew\nEND")}},
 		{"needs quotes", "KEY=old\n", "KEY='a b#$c'\n", []Change{set("a b#$c")}},
 		{"needs double quotes", "KEY=old\n", "KEY=\"it's \\$HOME\\\\\"\n", []Change{set(`it's $HOME\`)}},
-		{"lines in a value", "KEY=old\n", "KEY=\"a\\nb\"\n", []Change{set("a\nb")}},
+		{"lines in a value", "KEY=old\n", "KEY='a\nb'\n", []Change{set("a\nb")}},
 		{"added below", "KEY=old\r\nB=2\r\n", "KEY=old\r\nKEY_PREVIOUS=old\r\nB=2\r\n", []Change{kept}},
 		{"added to what is exported", "export KEY='old' # c\nB=2\n", "export KEY='old' # c\nexport KEY_PREVIOUS='old'\nB=2\n", []Change{kept}},
 		{"added to what only sounds exported", "exported=1\nKEY=old\n", "exported=1\nKEY=old\nKEY_PREVIOUS=old\n", []Change{kept}},
@@ -112,7 +117,7 @@ func FuzzDotenv(f *testing.F) {
 		if string(out[:start]) != file[:start] || string(out[len(out)-end:]) != file[len(file)-end:] {
 			t.Fatal("something else was changed")
 		}
-		pieces, _ := follow(a.value, []Change{{Name: "X", Old: Secret(old), New: Secret(value)}})
+		pieces, _ := follow(a.name, a.value, true, []Change{{Name: "X", Old: Secret(old), New: Secret(value)}})
 		if pieces == nil {
 			return
 		}

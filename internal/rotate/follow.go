@@ -11,22 +11,26 @@ type piece struct {
 	text     string
 }
 
-// shortest is how long an old value must be to be looked for where no syntax says that it is a value: `dev` is in
-// `devplatform`, too.
-const shortest = 8
+// How long an old value must be: to be looked for at all where no syntax says that it is a value, for `dev` is in `devplatform`, too;
+// and to be no coincidence wherever it is, for a password of development is often a word that users, databases and hosts are called as well
+// (postgres://postgres:postgres@postgres).
+const (
+	shortest = 8
+	certain  = 16
+)
 
-// follow finds where a value contains old ones. Of a URL these are the password, the user, and the values of the query,
-// compared as wholes, since a password is often a word that is elsewhere in it as well (postgres://postgres:postgres@postgres).
-// Elsewhere it is the old value, as it is or percent-encoded, with no letter or digit on either side. The doubt says why something that looks like the
-// old value is left.
-func follow(text string, rotated []Change) (pieces []piece, doubt string) {
+// follow finds where the value of a variable contains old ones. Of a URL that is the password; the user, and the values of the query,
+// if what is rotated or the name in the query is called like a secret, or the old value can be no coincidence. All are compared as wholes. Elsewhere it
+// is the old value, as it is or percent-encoded, with no letter or digit on either side, behind a name that is called like a secret (password=...) or,
+// as the whole, in such a variable. The doubt says why something that looks like the old value is left. What is not sensitive by the schema follows as a URL's password only.
+func follow(name, text string, sensitive bool, rotated []Change) (pieces []piece, doubt string) {
 	for _, c := range rotated {
 		if c.Old == "" || c.Old == c.New {
 			continue
 		}
-		found := inURL(text, c)
-		if found == nil {
-			found = anywhere(text, c)
+		found := inURL(text, sensitive, c)
+		if found == nil && sensitive {
+			found = anywhere(name, text, c)
 		}
 		if found == nil && len(c.Old) >= 4 && strings.Contains(text, string(c.Old)) {
 			doubt = "holds what may be the old value of " + c.Name + ", or only looks like it: not changed"
@@ -55,7 +59,7 @@ func splicePieces(text string, pieces []piece) string {
 }
 
 // inURL looks at the parts of a URL that hold secrets.
-func inURL(text string, c Change) (found []piece) {
+func inURL(text string, sensitive bool, c Change) (found []piece) {
 	scheme := strings.Index(text, "://")
 	if scheme <= 0 || strings.ContainsFunc(text[:scheme], func(r rune) bool { return !isSchemeRune(r) }) {
 		return nil
@@ -81,13 +85,15 @@ func inURL(text string, c Change) (found []piece) {
 		}
 		// Where both are the same word, it is the password that is rotated, unless the item is a user or an access key.
 		named := strings.Contains(c.Name, "USER") || strings.Contains(c.Name, "ACCESS_KEY")
-		if named {
-			if !part(start, user) {
-				part(password, start+at)
-			}
-		} else if password == user || !part(password, start+at) {
+		switch {
+		case named && part(start, user):
+		case password > user && part(password, start+at):
+		case len(c.Old) >= certain:
 			part(start, user)
 		}
+	}
+	if !sensitive {
+		return found
 	}
 	if query := strings.IndexByte(text[start:], '?'); query >= 0 {
 		from := start + query + 1
@@ -96,7 +102,7 @@ func inURL(text string, c Change) (found []piece) {
 			if i := strings.IndexAny(text[from:], "&;#"); i >= 0 {
 				to = from + i
 			}
-			if eq := strings.IndexByte(text[from:to], '='); eq >= 0 {
+			if eq := strings.IndexByte(text[from:to], '='); eq >= 0 && (len(c.Old) >= certain || soundsSecret(text[from:from+eq])) {
 				part(from+eq+1, to)
 			}
 			from = to + 1
@@ -117,8 +123,26 @@ func likewise(raw, old, new string) string {
 	return percent(new)
 }
 
+// soundsSecret reports whether something is called as secrets are.
+func soundsSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"pass", "pwd", "secret", "token", "key", "credential", "auth"}, func(word string) bool {
+		return strings.Contains(name, word)
+	})
+}
+
+// behind is the name before an = at the end of a text, or "".
+func behind(text string) string {
+	text, ok := strings.CutSuffix(strings.TrimRight(text, "'\" "), "=")
+	if !ok {
+		return ""
+	}
+	text = strings.TrimRight(text, " ")
+	return text[strings.LastIndexFunc(text, func(r rune) bool { return r != '_' && r != '-' && !(r < 0x80 && isAlnum(byte(r))) })+1:]
+}
+
 // anywhere looks for the old value in text of any kind.
-func anywhere(text string, c Change) (found []piece) {
+func anywhere(name, text string, c Change) (found []piece) {
 	if len(c.Old) < shortest {
 		return nil
 	}
@@ -126,6 +150,13 @@ func anywhere(text string, c Change) (found []piece) {
 		n, encoded := match(text[i:], string(c.Old))
 		if n == 0 || i > 0 && isAlnum(text[i-1]) || i+n < len(text) && isAlnum(text[i+n]) {
 			continue
+		}
+		called := behind(text[:i])
+		if i == 0 && n == len(text) {
+			called = name
+		}
+		if len(c.Old) < certain && !soundsSecret(called) {
+			continue // a user, a database, a host
 		}
 		p := piece{i, i + n, string(c.New)}
 		if encoded {

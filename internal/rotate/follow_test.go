@@ -23,20 +23,43 @@ func TestFollow(t *testing.T) {
 		{"DB_PASSWORD", "longenough1", "a b", "host=db password=longenough1 dbname=app", "host=db password=longenough1 dbname=app", "may be the old value"},
 		{"DB_PASSWORD", "short", "new", "host=db password=short", "host=db password=short", "may be the old value"},
 		{"DB_PASSWORD", "dev", "new", "devplatform", "devplatform", ""},
-		{"DB_PASSWORD", "longenough1", "new", "longenough1", "new", ""},
-		{"DB_PASSWORD", "longenough1", "new", "longenough1:longenough1", "new:new", ""},
+		{"DB_PASSWORD", "longenough1", "new", "longenough1", "longenough1", "may be the old value"},
+		{"DB_PASSWORD", "longenough1", "new", "longenough1:longenough1", "longenough1:longenough1", "may be the old value"},
+		{"DB_PASSWORD", "longenough123456", "new", "longenough123456", "new", ""},
+		{"DB_PASSWORD", "longenough123456", "new", "longenough123456:longenough123456", "new:new", ""},
+		{"DB_PASSWORD", "longenough123456", "new", "x://longenough123456@h/?user=longenough123456", "x://new@h/?user=new", ""},
+		{"DB_PASSWORD", "postgres", "new", "user=postgres password = 'postgres' dbname=postgres", "user=postgres password = 'new' dbname=postgres", ""},
+		{"DB_PASSWORD", "postgres", "new", "postgres://postgres@h/db", "postgres://postgres@h/db", "may be the old value"},
+		{"DB_PASSWORD", "postgres", "new", "postgres://postgres:other@h/db", "postgres://postgres:other@h/db", "may be the old value"},
+		{"DB_PASSWORD", "postgres", "new", "jdbc:postgresql://db/app?user=postgres&password=postgres", "jdbc:postgresql://db/app?user=postgres&password=new", ""},
+		{"DB_PASSWORD", "postgres", "new", "https://api/?service=postgres", "https://api/?service=postgres", "may be the old value"},
 	} {
-		pieces, doubt := follow(c.before, []Change{{Name: c.name, Old: Secret(c.old), New: Secret(c.new)}})
+		pieces, doubt := follow("DATABASE_URL", c.before, true, []Change{{Name: c.name, Old: Secret(c.old), New: Secret(c.new)}})
 		if got := splicePieces(c.before, pieces); got != c.after || (doubt == "") != (c.doubt == "") || !strings.Contains(doubt, c.doubt) {
 			t.Errorf("%s in %s: got %s, doubt %q", c.old, c.before, got, doubt)
 		}
 	}
+	// A copy of the value in a variable that is called like a secret is one; in what is no secret nothing but a URL's password is.
+	old := []Change{{Name: "P", Old: "longenough1", New: "new"}}
+	for _, c := range []struct {
+		name, text string
+		sensitive  bool
+		after      string
+	}{
+		{"PGPASSWORD", "longenough1", true, "new"}, {"PGPASSWORD", "longenough1", false, "longenough1"}, {"PGHOST", "longenough1", true, "longenough1"},
+		{"URL", "x://u:longenough1@h/?password=longenough1", false, "x://u:new@h/?password=longenough1"},
+	} {
+		pieces, doubt := follow(c.name, c.text, c.sensitive, old)
+		if got := splicePieces(c.text, pieces); got != c.after || (got == c.text) != (doubt != "") {
+			t.Errorf("%s=%s: got %s, doubt %q", c.name, c.text, got, doubt)
+		}
+	}
 	// One that is replaced by what another was is not replaced twice, and two with one old value can't be told apart.
-	pieces, _ := follow("first001:second02", []Change{{Name: "A", Old: "first001", New: "second02"}, {Name: "B", Old: "second02", New: "third003"}})
-	if got := splicePieces("first001:second02", pieces); got != "second02:third003" {
+	pieces, _ := follow("X", "first00123456789:second0123456789", true, []Change{{Name: "A", Old: "first00123456789", New: "second0123456789"}, {Name: "B", Old: "second0123456789", New: "third003"}})
+	if got := splicePieces("first00123456789:second0123456789", pieces); got != "second0123456789:third003" {
 		t.Errorf("got %s", got)
 	}
-	if pieces, doubt := follow("x://u:same0000@h", []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || !strings.Contains(doubt, "more than one") {
+	if pieces, doubt := follow("X", "x://u:same0000@h", true, []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || !strings.Contains(doubt, "more than one") {
 		t.Errorf("%v %s", pieces, doubt)
 	}
 }
@@ -47,14 +70,14 @@ func TestFollowedInItsQuotes(t *testing.T) {
 		{`URL=x://u:oldvalue1@${HOST}/`, "new", `URL=x://u:new@${HOST}/`},
 		{`URL="x://u:oldvalue1@${HOST}/\q\"" # c`, "new", `URL="x://u:new@${HOST}/\q\"" # c`},
 		{`URL='x oldvalue1 $HOST'`, "it's", `URL='x oldvalue1 $HOST'`},
-		{`URL="x oldvalue1"`, `new`, `URL="x new"`},
+		{`URL="password=oldvalue1"`, `new`, `URL="password=new"`},
 		{`URL=x://u:oldvalue1@${A}`, `a b`, `URL=x://u:a%20b@${A}`},
 	} {
 		d, err := parseDotenv([]byte(c.before))
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, _ := follow(d.lines[0].value, []Change{{Name: "P", Old: "oldvalue1", New: Secret(c.new)}})
+		pieces, _ := follow("PASSWORD", d.lines[0].value, true, []Change{{Name: "P", Old: "oldvalue1", New: Secret(c.new)}})
 		got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces})
 		if got != c.after {
 			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
@@ -68,7 +91,7 @@ func TestFollowedInItsQuotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, _ := follow(d.lines[0].value, []Change{{Name: "P", Old: "old+value1", New: Secret(c.new)}})
+		pieces, _ := follow("PASSWORD", d.lines[0].value, true, []Change{{Name: "P", Old: "old+value1", New: Secret(c.new)}})
 		if got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces}); got != c.after {
 			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
 		}

@@ -225,7 +225,7 @@ func (p *planner) follow() {
 			}
 			continue
 		}
-		pieces, doubt := follow(string(e.Value), rotated)
+		pieces, doubt := follow(e.Name, string(e.Value), it == nil || it.Sensitive.Holds(p.environment()), rotated)
 		switch {
 		case doubt != "" && pieces == nil && strings.Contains(doubt, "more than one"):
 			p.fail("%s: %s", e.Name, doubt)
@@ -237,6 +237,18 @@ func (p *planner) follow() {
 		}
 		p.plan.Changes = append(p.plan.Changes, Change{Name: e.Name, Kind: Followed, Old: e.Value, HadOld: true, New: Secret(splicePieces(string(e.Value), pieces)), pieces: pieces})
 	}
+}
+
+// environment is the value of the variable that names it, or its default.
+func (p *planner) environment() string {
+	if e := p.entry(p.Schema.CurrentEnv); e != nil && e.Value != "" {
+		return string(e.Value)
+	}
+	if it := p.Schema.Item(p.Schema.CurrentEnv); it != nil {
+		text, _ := it.Default.Text()
+		return text
+	}
+	return ""
 }
 
 // validate compares what will be with the schema. What was wrong before, and is not what is being set, stays the operator's business.
