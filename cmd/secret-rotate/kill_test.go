@@ -118,6 +118,7 @@ func (k killed) once(t *testing.T, binary, call string, n int, counts map[string
 	if err != nil {
 		t.Errorf("--overdue afterwards: %v: %s", err, out)
 	}
+	leftovers(t, dir)
 	after := k.read(t, dir)
 	settled := k.kind(after, before)
 	if settled == "mixed" || !decided && settled != kind {

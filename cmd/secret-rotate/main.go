@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -36,17 +37,36 @@ const (
 // One thread makes all system calls, in their order, so that the test can kill it at each of them.
 func init() { runtime.LockOSThread() }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a report that nobody reads is no reason to die of
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // program is one run.
 type program struct {
 	options
-	stdin          *os.File
-	stdout, stderr io.Writer
+	stdin  *os.File
+	stdout *output
+	stderr io.Writer
 }
 
-func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+// An output remembers that something could not be written.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil {
+		o.err = err
+	}
+	return n, err
+}
+
+func run(args []string, stdin *os.File, out, stderr io.Writer) int {
 	o, mistakes := parseOptions(args)
+	stdout := &output{Writer: out}
 	p := &program{o, stdin, stdout, stderr}
 	switch {
 	case o.help:
@@ -91,17 +111,22 @@ func (p *program) rotate(s *schema.Schema) int {
 	}
 	// From here on a signal is looked at between two steps only.
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, interruptions...)
 	defer signal.Stop(signals)
-	o := rotate.Options{Request: request, Records: p.records, DryRun: p.dryRun, Undo: p.rollback, Interrupted: func() bool { return len(signals) > 0 }}
+	interrupted := func() bool { return len(signals) > 0 }
+	o := rotate.Options{Request: request, Records: p.records, DryRun: p.dryRun, Undo: p.rollback, Interrupted: interrupted}
 	if p.then != nil {
-		o.Verify = func(names []string) error { return p.verify(names) }
+		o.Verify = func(names []string) error { return p.verify(names, interrupted) }
 	}
 	report, err := rotate.Run(p.target, o)
 	if report != nil {
 		p.report(report, err)
 	}
 	if err != nil {
+		p.error(err)
+	}
+	if p.stdout.err != nil {
+		err = fmt.Errorf("the report could not be written: %v", p.stdout.err)
 		p.error(err)
 	}
 	var unclear *rotate.UnclearError
@@ -114,13 +139,29 @@ func (p *program) rotate(s *schema.Schema) int {
 	return exitFailed
 }
 
-// verify runs the commands of --then, in order, until one fails.
-func (p *program) verify(names []string) error {
+// interruptions are the signals by which an operator stops it. Go would end at the last of them with a trace, and with the status of a failure.
+var interruptions = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+
+// verify runs the commands of --then, in order, until one fails. An interruption is passed on to it.
+func (p *program) verify(names []string, interrupted func() bool) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil && !interrupted() {
+			time.Sleep(50 * time.Millisecond)
+		}
+		cancel()
+	}()
 	for _, command := range p.then {
-		cmd := exec.Command("sh", "-c", command)
+		cmd := exec.CommandContext(ctx, "sh", "-c", command)
+		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 		cmd.Env = append(os.Environ(), "SECRET_ROTATE_NAMES="+strings.Join(names, " "), "SECRET_ROTATE_KIND="+p.target.Kind(), "SECRET_ROTATE_TARGET="+p.target.Place())
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, p.stderr, p.stderr
-		if err := cmd.Run(); err != nil {
+		err := cmd.Run()
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("--then %s: interrupted", rotate.Printable(command))
+		case err != nil:
 			return fmt.Errorf("--then %s: %w", rotate.Printable(command), err)
 		}
 	}
@@ -130,7 +171,8 @@ func (p *program) verify(names []string) error {
 // overdue is a run that only looks.
 func (p *program) overdue(s *schema.Schema) int {
 	now := time.Now()
-	all, err := rotate.Overdue(p.target, s, p.names, p.records, now)
+	all, found, err := rotate.Overdue(p.target, s, p.names, p.records, now)
+	p.recovered(found)
 	if err != nil {
 		p.error(err)
 		return exitFailed
@@ -142,6 +184,10 @@ func (p *program) overdue(s *schema.Schema) int {
 		}
 	}
 	p.table(all)
+	if p.stdout.err != nil {
+		p.error(fmt.Errorf("the table could not be written: %v", p.stdout.err))
+		return exitFailed
+	}
 	for _, d := range all {
 		if d.Late > 0 {
 			return exitLate

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"strings"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate"
@@ -47,6 +46,9 @@ func (p *program) given(s *schema.Schema) (map[string]rotate.Secret, error) {
 		if value == "" {
 			return nil, fmt.Errorf("--set %s: the value is empty: nothing was changed", name)
 		}
+		if strings.HasPrefix(value, "\ufeff") {
+			return nil, fmt.Errorf("--set %s: the value begins with a byte order mark, as some shells put before what they pipe: remove it", name)
+		}
 		if strings.ContainsRune(value, 0) {
 			return nil, fmt.Errorf("--set %s: the value has a NUL byte, which no environment can hold", name)
 		}
@@ -75,7 +77,7 @@ func (p *program) prompt(name string) (string, error) {
 		return "", err
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, interruptions...)
 	over := make(chan struct{})
 	defer func() { signal.Stop(signals); close(over) }()
 	go func() {

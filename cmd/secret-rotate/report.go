@@ -26,7 +26,9 @@ func (p *program) error(err error) {
 		fmt.Fprintf(p.stderr, "%s\n", line)
 		return
 	}
-	fmt.Fprintf(p.stderr, "secret-rotate: error: %s\n", rotate.Printable(err.Error()))
+	for _, line := range strings.Split(err.Error(), "\n") { // of several errors in one
+		fmt.Fprintf(p.stderr, "secret-rotate: error: %s\n", rotate.Printable(line))
+	}
 	var syntax *schema.SyntaxError
 	if errors.As(err, &syntax) && syntax.Caret() != "" {
 		fmt.Fprintln(p.stderr, syntax.Caret())
@@ -49,12 +51,7 @@ func (p *program) report(r *rotate.Report, err error) {
 		p.reportJSON(r, err)
 		return
 	}
-	switch r.Recovered {
-	case rotate.Finished:
-		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed after its switch: it is complete now, and recorded")
-	case rotate.Undone:
-		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed before its switch: the old values were in place, and it was cleaned up")
-	}
+	p.recovered(r.Recovered)
 	if r.Plan == nil {
 		return
 	}
@@ -87,6 +84,17 @@ func (p *program) report(r *rotate.Report, err error) {
 		fmt.Fprintf(p.stdout, "  verified: %d of %d commands\n", len(p.then), len(p.then))
 	default:
 		fmt.Fprintln(p.stdout, "  verified: no, see the error")
+	}
+}
+
+// recovered tells what was found of a rotation that was killed.
+func (p *program) recovered(found rotate.Recovery) {
+	switch {
+	case p.logJSON:
+	case found == rotate.Finished:
+		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed after its switch: it is complete now, and recorded")
+	case found == rotate.Undone:
+		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed before its switch: the old values were in place, and it was cleaned up")
 	}
 }
 

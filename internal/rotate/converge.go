@@ -42,9 +42,9 @@ func (s *Swarm) wait(done func(service swarmService) (bool, error)) error {
 
 // converged waits until all tasks of all services run with what they were given. That may take minutes, so the operator can
 // interrupt it.
-func (s *Swarm) converged() error {
+func (s *Swarm) converged(interrupted func() bool) error {
 	if err := s.wait(func(service swarmService) (bool, error) {
-		if s.interrupted != nil && s.interrupted() {
+		if interrupted != nil && interrupted() {
 			return false, errors.New("interrupted before it converged")
 		}
 		if service.UpdateStatus == nil {

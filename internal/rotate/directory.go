@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +38,8 @@ const (
 	journalUndo   = ".rotate-undo"
 	journalUndone = ".rotate-undone"
 )
+
+var journalParts = []string{"new", "old", "drop", "added"}
 
 // A secretFile is one file of a directory.
 type secretFile struct {
@@ -150,6 +154,11 @@ func (d *directory) at(parts ...string) string {
 }
 
 func (d *directory) recover() (Recovery, error) {
+	for _, journal := range []string{journalCommit, journalUndo} {
+		if err := d.trusted(journal); err != nil {
+			return NothingLeft, err
+		}
+	}
 	switch {
 	case exists(d.at(journalCommit)):
 		if err := d.forward(); err != nil {
@@ -169,6 +178,46 @@ func (d *directory) recover() (Recovery, error) {
 	return NothingLeft, nil
 }
 
+// trusted sees that a journal, if there is one, is what a rotation makes: all of its directories, and of someone who may change every
+// file here anyway. In a directory that is writable by others (as /tmp is) anyone could make one.
+func (d *directory) trusted(journal string) error {
+	if !exists(d.at(journal)) {
+		return nil
+	}
+	refused := func(part, why string) error {
+		return fmt.Errorf("%s %s: no rotation made it so: look at what is in it, and remove it", Printable(d.at(journal, part)), why)
+	}
+	own, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	for _, part := range append([]string{""}, journalParts...) {
+		info, err := os.Lstat(d.at(journal, part))
+		if errors.Is(err, fs.ErrNotExist) {
+			return refused(part, "is missing")
+		}
+		if err != nil {
+			return err
+		}
+		switch owner := ownerOf(info); {
+		case !info.IsDir():
+			return refused(part, "is not a directory")
+		case info.Mode()&0o022 != 0:
+			return refused(part, "can be written by others")
+		case owner != 0 && owner != os.Geteuid() && owner != ownerOf(own):
+			return refused(part, "belongs to user "+strconv.Itoa(owner))
+		}
+	}
+	return nil
+}
+
+func ownerOf(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
 func (d *directory) discard() {
 	os.RemoveAll(d.at(journalStage))
 	os.RemoveAll(d.at(journalUndone))
@@ -177,7 +226,7 @@ func (d *directory) discard() {
 // stage is step 1.
 func (d *directory) stage(staged []stagedFile) error {
 	d.staged = staged
-	for _, dir := range []string{"", "new", "old", "drop", "added"} {
+	for _, dir := range append([]string{""}, journalParts...) {
 		if err := os.Mkdir(d.at(journalStage, dir), 0o700); err != nil {
 			return err
 		}
@@ -204,7 +253,7 @@ func (d *directory) stage(staged []stagedFile) error {
 			return err
 		}
 	}
-	for _, dir := range []string{"new", "old", "drop", "added", ""} {
+	for _, dir := range append(slices.Clone(journalParts), "") {
 		if err := syncDir(d.at(journalStage, dir)); err != nil {
 			return err
 		}
@@ -233,8 +282,9 @@ func (d *directory) commit() error {
 	if err == nil {
 		err = d.forward()
 	}
-	if err == nil {
-		return nil
+	var unclear *UnclearError
+	if err == nil || errors.As(err, &unclear) {
+		return err
 	}
 	if back := d.back(); back != nil {
 		return &UnclearError{fmt.Errorf("%w; and taking back what was done failed too: %w: mend that and run it again: it goes on from there", err, back)}
@@ -255,8 +305,11 @@ func (d *directory) forward() error {
 	if err := syncDir(d.path); err != nil {
 		return err
 	}
-	if err := renameDurably(d.at(journalCommit), d.at(journalDone)); err != nil {
+	if err := os.Rename(d.at(journalCommit), d.at(journalDone)); err != nil {
 		return err
+	}
+	if err := syncDir(d.path); err != nil { // .rotate-done stays, for the next run to complete the record
+		return &UnclearError{fmt.Errorf("the new values are in place, but may not be on the disk: %w", err)}
 	}
 	os.RemoveAll(d.at(journalDone)) // or by the next run
 	return nil

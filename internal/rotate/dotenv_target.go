@@ -77,7 +77,7 @@ func (d *Dotenv) Read() ([]Entry, error) {
 	}
 	file, err := parseDotenv(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", Printable(d.path), err)
+		return nil, about(Printable(d.path), err)
 	}
 	d.file, d.kept = file, kept
 	var entries []Entry

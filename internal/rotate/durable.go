@@ -85,10 +85,12 @@ func writeNew(path string, data []byte, a attributes) (err error) {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if a.uid != os.Geteuid() || a.gid != os.Getegid() {
-		if err := f.Chown(a.uid, a.gid); err != nil {
-			return fmt.Errorf("keep the owner %d:%d: %w: run it as root or as that user", a.uid, a.gid, err)
-		}
+	made, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := a.own(made, f.Chown); err != nil {
+		return err
 	}
 	for name, value := range a.extended {
 		// A label that the system itself sets can't always be set by hand; an access control list has to be.
@@ -105,6 +107,17 @@ func writeNew(path string, data []byte, a attributes) (err error) {
 		}
 	}
 	return f.Sync()
+}
+
+// own gives what was just made its owner and group. In a directory with the set-group-ID bit these are not the caller's.
+func (a attributes) own(made fs.FileInfo, chown func(uid, gid int) error) error {
+	if st, ok := made.Sys().(*syscall.Stat_t); ok && int(st.Uid) == a.uid && int(st.Gid) == a.gid {
+		return nil
+	}
+	if err := chown(a.uid, a.gid); err != nil {
+		return fmt.Errorf("keep the owner %d:%d: %w: run it as root or as that user", a.uid, a.gid, err)
+	}
+	return nil
 }
 
 // syncDir makes names in a directory durable: fsync(2) of a file does not.

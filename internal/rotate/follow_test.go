@@ -46,7 +46,9 @@ func TestFollow(t *testing.T) {
 		sensitive  bool
 		after      string
 	}{
-		{"PGPASSWORD", "longenough1", true, "new"}, {"PGPASSWORD", "longenough1", false, "longenough1"}, {"PGHOST", "longenough1", true, "longenough1"},
+		{"PGPASSWORD", "longenough1", true, "new"},
+		{"PGPASSWORD", "longenough1", false, "longenough1"},
+		{"PGHOST", "longenough1", true, "longenough1"},
 		{"URL", "x://u:longenough1@h/?password=longenough1", false, "x://u:new@h/?password=longenough1"},
 	} {
 		pieces, doubt := follow(c.name, c.text, c.sensitive, old)

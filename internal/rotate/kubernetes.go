@@ -37,6 +37,7 @@ const rotationAnnotation = "secret-rotate/rotation"
 // A kubeSecret is what is used of a Secret (core/v1).
 type kubeSecret struct {
 	Metadata struct {
+		Name              string            `json:"name"`
 		ResourceVersion   string            `json:"resourceVersion"`
 		CreationTimestamp time.Time         `json:"creationTimestamp"`
 		Annotations       map[string]string `json:"annotations"`
@@ -90,6 +91,9 @@ func (k *Kubernetes) Open() (err error) {
 	return nil
 }
 
+// InterruptedBy is asked before Open whether the operator wants to stop.
+func (k *Kubernetes) InterruptedBy(interrupted func() bool) { k.kubectl.interrupted = interrupted }
+
 func (k *Kubernetes) Close() { k.locked.Close() }
 
 func (k *Kubernetes) fetch() error {
@@ -98,8 +102,8 @@ func (k *Kubernetes) fetch() error {
 		return err
 	}
 	k.object = kubeSecret{}
-	if err := json.Unmarshal(out, &k.object); err != nil {
-		return errors.New("kubectl get secret: what it printed is not a Secret")
+	if err := json.Unmarshal(out, &k.object); err != nil || k.object.Metadata.Name != k.name {
+		return errors.New("kubectl get secret: what it printed is not that Secret")
 	}
 	return nil
 }
@@ -248,6 +252,7 @@ func (k *Kubernetes) Discard() {
 
 // Commit implements Target.
 func (k *Kubernetes) Commit() error {
+	k.kubectl.interrupted = nil // whether the patch was made would not be known
 	_, err := k.kubectl.run(k.patch, "patch", "secret", k.name, "--namespace", k.namespace, "--type", "merge", "--patch-file", "/dev/stdin", "--output", "name")
 	if err == nil {
 		return nil

@@ -1,8 +1,8 @@
 package rotate
 
 import (
+	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,31 +23,26 @@ type Due struct {
 	Generate bool          // secret-rotate can make a new one
 }
 
-// Overdue compares the ages of a store's values with @rotate. It changes nothing but the record of a rotation that was killed.
-func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now time.Time) ([]Due, error) {
+// Overdue compares the ages of a store's values with @rotate. It changes nothing but what a rotation that was killed has left, and
+// its record.
+func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now time.Time) (all []Due, found Recovery, err error) {
 	if err := t.Open(); err != nil {
-		return nil, err
+		return nil, NothingLeft, err
 	}
 	defer t.Close()
-	if recordsPath == "" {
-		recordsPath = filepath.Join(t.Beside(), RecordsName)
-	}
-	log := recordsOf(recordsPath, t)
-	past, err := log.read()
+	log, past, err := open(t, recordsPath)
 	if err != nil {
-		return nil, fmt.Errorf("read the records: %w", err)
+		return nil, found, err
 	}
-	if unfinished(past) != nil {
-		if _, err := recovered(t, log, past, false); err != nil {
-			return nil, err
-		}
-		if past, err = log.read(); err != nil {
-			return nil, fmt.Errorf("read the records: %w", err)
-		}
+	if found, err = recovered(t, log, past, false); err != nil {
+		return nil, found, err
+	}
+	if past, err = log.read(); err != nil {
+		return nil, found, fmt.Errorf("read the records: %w", err)
 	}
 	stored, err := t.Read()
 	if err != nil {
-		return nil, err
+		return nil, found, err
 	}
 	p := &planner{Request: Request{Schema: s}, entries: stored}
 	wanted := make(map[string]bool)
@@ -58,10 +53,9 @@ func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now
 		wanted[name] = true
 	}
 	if len(p.errs) > 0 {
-		return nil, p.errs[0]
+		return nil, found, errors.Join(p.errs...)
 	}
 	known := rotatedAt(past)
-	var all []Due
 	for i := range s.Items {
 		it := &s.Items[i]
 		if it.Rotate == 0 || len(names) > 0 && !wanted[it.Name] {
@@ -82,7 +76,7 @@ func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now
 		d.Late = max(0, d.Age-d.Every)
 		all = append(all, d)
 	}
-	return all, nil
+	return all, found, nil
 }
 
 // Metrics are the same in Prometheus' text format, for the node exporter's textfile collector.

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // RecordsName is what the records are called, beside the target.
@@ -53,11 +57,9 @@ type records struct {
 	kind, target string
 }
 
-func recordsOf(path string, t Target) *records { return &records{path, t.Kind(), t.Place()} }
-
 // read returns those of the target. A last line that was cut off by a loss of power is no record.
 func (r *records) read() (all []Record, err error) {
-	data, err := os.ReadFile(r.path)
+	data, err := r.data()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -84,6 +86,32 @@ func (r *records) read() (all []Record, err error) {
 	return all, nil
 }
 
+// data is what is in the file. Where others can make names, it may be anything: a FIFO would never end, and a symlink have
+// the records written into another file.
+func (r *records) data() ([]byte, error) {
+	f, err := r.open(os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func (r *records) open(flag int) (*os.File, error) {
+	f, err := os.OpenFile(r.path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s: is a symlink: name the file that it leads to with --records", Printable(r.path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: is not a regular file: name another with --records", Printable(r.path))
+	}
+	return f, nil
+}
+
 // unfinished returns the last record if it has no end.
 func unfinished(all []Record) *Record {
 	if len(all) == 0 {
@@ -105,7 +133,7 @@ func (r *records) append(rec Record) error {
 		return err
 	}
 	fresh := !exists(r.path)
-	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := r.open(os.O_RDWR | os.O_CREATE | os.O_APPEND)
 	if err != nil {
 		return err
 	}

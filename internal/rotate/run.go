@@ -42,20 +42,19 @@ type Report struct {
 // Run rotates. The report is not nil if it got as far as a plan, or found something to recover. With an error, Changed says which values count.
 func Run(t Target, o Options) (report *Report, err error) {
 	report = &Report{ID: newID(), Kind: t.Kind(), Who: who()}
+	if r, ok := t.(interface{ InterruptedBy(func() bool) }); ok && o.Interrupted != nil {
+		r.InterruptedBy(o.Interrupted)
+	}
 	if err := t.Open(); err != nil { // 1
 		return nil, err
 	}
 	defer t.Close()
 	report.Target = t.Place()
-	if o.Records == "" {
-		o.Records = filepath.Join(t.Beside(), RecordsName)
-	}
-	report.Records = o.Records
-	log := recordsOf(o.Records, t)
-	past, err := log.read()
+	log, past, err := open(t, o.Records)
 	if err != nil {
-		return nil, fmt.Errorf("read the records: %w", err)
+		return nil, err
 	}
+	report.Records = log.path
 	if report.Recovered, err = recovered(t, log, past, o.DryRun); err != nil { // 2
 		return nil, err
 	}
@@ -68,10 +67,8 @@ func Run(t Target, o Options) (report *Report, err error) {
 	}
 	rec := summary(report.ID, report.Plan.Changes)
 	rec.Since = undated(o.Request, entries, past)
-	if b, ok := t.(interface {
-		Begin(id string, interrupted func() bool)
-	}); ok {
-		b.Begin(report.ID, o.Interrupted)
+	if named, ok := t.(interface{ Identify(id string) }); ok {
+		named.Identify(report.ID)
 	}
 	if report.Backup, err = t.Stage(report.Plan.Changes); err != nil { // 4, 5
 		return report, err
@@ -84,7 +81,7 @@ func Run(t Target, o Options) (report *Report, err error) {
 	rec.Outcome = OutcomeBegun
 	if err := log.append(rec); err != nil { // 6
 		discard(t, err)
-		return report, fmt.Errorf("write the record: %w: nothing was changed", err)
+		return report, fmt.Errorf("write the record: %v: nothing was changed", err) // not %w: whether it was written is unclear, what counts is not
 	}
 	if err := t.Commit(); err != nil { // 7
 		return report, failed(t, log, rec, err)
@@ -104,6 +101,23 @@ func Run(t Target, o Options) (report *Report, err error) {
 	return report, nil
 }
 
+// open reads the records of a target; path "" are those beside it.
+func open(t Target, path string) (log *records, past []Record, err error) {
+	switch {
+	case path == "":
+		path = filepath.Join(t.Beside(), RecordsName)
+	case exists(path): // the operator may name a symlink; what lies beside a target is not followed
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, nil, fmt.Errorf("--records: %w", err)
+		}
+	}
+	log = &records{path, t.Kind(), t.Place()}
+	if past, err = log.read(); err != nil {
+		return nil, nil, fmt.Errorf("read the records: %w", err)
+	}
+	return log, past, nil
+}
+
 // failed ends a rotation whose switch failed.
 func failed(t Target, log *records, rec Record, err error) error {
 	var unclear *UnclearError
@@ -113,7 +127,7 @@ func failed(t Target, log *records, rec Record, err error) error {
 	// What was staged tells the next run that nothing was changed, so it goes only when the record does.
 	rec.Outcome, rec.Since, rec.Error = OutcomeFailed, nil, Printable(err.Error())
 	if logErr := log.append(rec); logErr != nil {
-		return errors.Join(err, fmt.Errorf("write the record: %w", logErr))
+		return errors.Join(err, fmt.Errorf("write the record: %v", logErr))
 	}
 	t.Discard()
 	return err
@@ -135,32 +149,37 @@ func verified(t Target, o Options, log *records, rec Record, report *Report) err
 	}
 	rec.Outcome, rec.Error = OutcomeUnverified, Printable(failure.Error())
 	if err := log.append(rec); err != nil {
-		failure = errors.Join(failure, fmt.Errorf("write the record: %w", err))
+		failure = errors.Join(failure, fmt.Errorf("write the record: %v", err))
 	}
 	if !o.Undo {
 		return failure
 	}
-	if err := undo(t, log, rec); err != nil {
+	undone, err := undo(t, log, rec)
+	switch {
+	case undone && err != nil:
+		failure = errors.Join(failure, fmt.Errorf("the old values are in place again, but the record that says so could not be written: %v: make room, and run it again with --overdue, which completes the record", err))
+	case err != nil:
 		return errors.Join(failure, fmt.Errorf("undo it: %w: the backup is %s", err, report.Backup))
 	}
 	report.Changed, report.Undone, report.Notes = false, true, nil
 	return failure
 }
 
-func undo(t Target, log *records, rec Record) error {
+// undo reports whether the old values count again.
+func undo(t Target, log *records, rec Record) (undone bool, err error) {
 	if err := t.StageUndo(); err != nil {
-		return err
+		return false, err
 	}
 	rec.Outcome = OutcomeUndoing
 	if err := log.append(rec); err != nil {
 		discard(t, err)
-		return err
+		return false, err
 	}
 	if err := t.Commit(); err != nil {
-		return failedUndo(t, log, rec, err)
+		return false, failedUndo(t, log, rec, err)
 	}
 	rec.Outcome = OutcomeUndone
-	return log.append(rec)
+	return true, log.append(rec)
 }
 
 // failedUndo ends an undoing whose switch failed.
@@ -171,7 +190,7 @@ func failedUndo(t Target, log *records, rec Record, err error) error {
 	}
 	rec.Outcome, rec.Error = OutcomeUnverified, Printable(err.Error())
 	if logErr := log.append(rec); logErr != nil {
-		return errors.Join(err, fmt.Errorf("write the record: %w", logErr))
+		return errors.Join(err, fmt.Errorf("write the record: %v", logErr))
 	}
 	t.Discard()
 	return err

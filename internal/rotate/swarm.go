@@ -26,14 +26,13 @@ type Swarm struct {
 	docker   tool
 	locked   *os.File
 
-	id          string
-	interrupted func() bool // or nil
-	specs       []swarmService
-	versions    map[string]swarmSecret // by name
-	attached    map[string]attachment  // by variable
-	changes     []Change
-	created     map[string]string // the new version, by the variable
-	undoing     bool
+	id       string
+	specs    []swarmService
+	versions map[string]swarmSecret // by name
+	attached map[string]attachment  // by variable
+	changes  []Change
+	created  map[string]string // the new version, by the variable
+	undoing  bool
 }
 
 const rotationLabel = "secret-rotate.rotation"
@@ -85,12 +84,13 @@ func NewSwarm(services, beside string, keep int, timeout time.Duration) (*Swarm,
 	return s, nil
 }
 
-func (s *Swarm) Kind() string   { return "swarm" }
-func (s *Swarm) Place() string  { return strings.Join(s.services, ",") }
-func (s *Swarm) Beside() string { return s.beside }
+func (s *Swarm) Kind() string       { return "swarm" }
+func (s *Swarm) Place() string      { return strings.Join(s.services, ",") }
+func (s *Swarm) Beside() string     { return s.beside }
+func (s *Swarm) Identify(id string) { s.id = id }
 
-// Begin implements the interface that Run looks for.
-func (s *Swarm) Begin(id string, interrupted func() bool) { s.id, s.interrupted = id, interrupted }
+// InterruptedBy is asked before Open whether the operator wants to stop.
+func (s *Swarm) InterruptedBy(interrupted func() bool) { s.docker.interrupted = interrupted }
 
 // Notes implements Target.
 func (s *Swarm) Notes() (notes []string) {
@@ -187,7 +187,7 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 	case switched < len(s.specs) || undoing:
 		return result[undoing], s.back()
 	}
-	if err := s.converged(); err != nil {
+	if err := s.converged(nil); err != nil {
 		return Undone, s.back()
 	}
 	return Finished, nil
@@ -320,6 +320,8 @@ func (s *Swarm) Discard() {
 
 // Commit implements Target.
 func (s *Swarm) Commit() error {
+	interrupted := s.docker.interrupted
+	s.docker.interrupted = nil // what has begun is completed, or taken back
 	if s.undoing {
 		if err := s.back(); err != nil {
 			return &UnclearError{err}
@@ -329,7 +331,7 @@ func (s *Swarm) Commit() error {
 	}
 	err := s.update()
 	if err == nil {
-		err = s.converged()
+		err = s.converged(interrupted)
 	}
 	if err == nil {
 		return nil

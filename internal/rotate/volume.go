@@ -102,10 +102,11 @@ func (v *volume) tidy() error {
 }
 
 func (v *volume) discard() {
-	if tree, err := os.Readlink(v.at(dataTemp)); err == nil && treeName.MatchString(tree) {
+	current, err := v.tree()
+	if tree, staged := os.Readlink(v.at(dataTemp)); err == nil && staged == nil && treeName.MatchString(tree) && tree != current {
 		os.RemoveAll(v.at(tree))
 	}
-	os.Remove(v.at(dataTemp))
+	os.RemoveAll(v.at(dataTemp)) // a link; whatever else it is stands in the way
 }
 
 // stage writes the new tree and the link to it.
@@ -194,11 +195,12 @@ func copyDir(path string, like fs.FileInfo) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
-	a := attributesOf(path, like)
-	if a.uid != os.Geteuid() || a.gid != os.Getegid() {
-		if err := os.Chown(path, a.uid, a.gid); err != nil {
-			return fmt.Errorf("keep the owner %d:%d: %w: run it as root or as that user", a.uid, a.gid, err)
-		}
+	made, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if err := attributesOf(path, like).own(made, func(uid, gid int) error { return os.Chown(path, uid, gid) }); err != nil {
+		return err
 	}
 	return os.Chmod(path, like.Mode()&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky))
 }

@@ -1,6 +1,8 @@
 package rotate
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -13,6 +15,19 @@ func Printable(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// about puts what an error is about before it; before each, if it is several.
+func about(what string, err error) error {
+	joined, several := err.(interface{ Unwrap() []error })
+	if !several {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, about(what, e))
+	}
+	return errors.Join(all...)
 }
 
 // Suggest returns ": did you mean X?" for the name most like a wrong one, or nothing when none is near.
