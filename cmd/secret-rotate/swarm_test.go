@@ -309,3 +309,38 @@ func TestSwarmVersions(t *testing.T) {
 	saveFake(dir, s)
 	invoke(t, "", target...).want(t, exitFailed, "make them one, or rotate one service at a time")
 }
+
+// A key that every task accepts before any signs with it: it is made as the previous one first.
+func TestSwarmAcceptFirst(t *testing.T) {
+	dir := useFake(t, "docker")
+	fake := newSwarm()
+	fake.Secrets["app_jwt"] = fakeVersion{oldJWT, map[string]string{"com.docker.stack.namespace": "app", "stack": "app", "secret-rotate.rotation": "another"}}
+	fake.Services["cron"] = &fakeService{Secrets: []fakeAttachment{attach("app_postgres", "postgres_password")}}
+	saveFake(dir, fake)
+	const next = canary + "-the-next-key-0123456789abcdef"
+	target := []string{"--schema", writeSchema(t, dir), "--swarm", "cron,api,worker", "--set"}
+	load := func() (s fakeSwarm) { loadFake(dir, &s); return s }
+
+	invoke(t, next, append(target, "JWT_SECRET_KEY_PREVIOUS")...).want(t, exitDone, "JWT_SECRET_KEY_PREVIOUS is the secret app_jwt_v2")
+	if s := readSwarm(dir); len(s) != 3 || s["JWT_SECRET_KEY"] != oldJWT || s["JWT_SECRET_KEY_PREVIOUS"] != next {
+		t.Errorf("accepted by all: %v", names(s))
+	}
+	if labels := load().Secrets["app_jwt_v2"].Labels; len(labels) != 3 || labels["stack"] != "app" || labels["secret-rotate.rotation"] == "another" {
+		t.Errorf("labels: %v", labels)
+	}
+	invoke(t, next, append(target, "JWT_SECRET_KEY", "--previous", "--then", "false", "--rollback")...).want(t, exitFailed, "was undone")
+	if s := readSwarm(dir); s["JWT_SECRET_KEY"] != oldJWT || s["JWT_SECRET_KEY_PREVIOUS"] != next {
+		t.Error("after --rollback the new key is not accepted any more")
+	}
+	invoke(t, next, append(target, "JWT_SECRET_KEY", "--previous")...).want(t, exitDone, "the version app_jwt_v2 was removed")
+	if s := readSwarm(dir); len(s) != 3 || s["JWT_SECRET_KEY"] != next || s["JWT_SECRET_KEY_PREVIOUS"] != oldJWT {
+		t.Errorf("signed with by all: %v", names(s))
+	}
+	if got := len(load().Services["cron"].Secrets); got != 1 {
+		t.Errorf("a service without the key has %d secrets", got)
+	}
+	// Once more, with the key before still there: the version between the two is in use.
+	if o := invoke(t, next+"-2", append(target, "JWT_SECRET_KEY_PREVIOUS")...); o.status != exitDone || strings.Contains(o.stdout, "app_jwt_v3 was") {
+		t.Errorf("status %d: %s%s", o.status, o.stdout, o.stderr)
+	}
+}

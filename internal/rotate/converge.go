@@ -48,7 +48,7 @@ func (s *Swarm) converged(interrupted func() bool) error {
 			return false, errors.New("interrupted before it converged")
 		}
 		if service.UpdateStatus == nil {
-			return service.idle(), nil
+			return service.idle() || s.spared(service), nil
 		}
 		switch state := service.UpdateStatus.State; state {
 		case "completed":
@@ -80,6 +80,11 @@ func (s *Swarm) converged(interrupted func() bool) error {
 func (s swarmService) idle() bool {
 	r := s.Spec.Mode.Replicated
 	return r != nil && r.Replicas != nil && *r.Replicas == 0
+}
+
+// spared reports whether a service was not updated, since it has nothing of what changes. So there is no state to wait for.
+func (s *Swarm) spared(service swarmService) bool {
+	return service.PreviousSpec == nil || len(s.created) > 0 && !s.has(service.Spec, s.id)
 }
 
 // back brings every service that has the new secrets back to what it had, and waits for it. A rollback of a
@@ -153,7 +158,7 @@ func (s *Swarm) Finish() (notes []string) {
 			if !unused {
 				kept++
 			}
-			if !unused && kept <= s.keep {
+			if !unused && kept <= s.keep || s.uses(v) {
 				continue
 			}
 			if _, err := s.docker.run(nil, "secret", "rm", v); err != nil {
@@ -164,4 +169,11 @@ func (s *Swarm) Finish() (notes []string) {
 		}
 	}
 	return notes
+}
+
+// uses reports whether any of the services has a secret.
+func (s *Swarm) uses(secret string) bool {
+	return slices.ContainsFunc(s.specs, func(service swarmService) bool {
+		return slices.ContainsFunc(service.Spec.TaskTemplate.ContainerSpec.Secrets, func(a attachment) bool { return a.SecretName == secret })
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -262,9 +263,14 @@ func (s *Swarm) Stage(changes []Change) (string, error) {
 		}
 		s.docker.secrets = append(s.docker.secrets, c.New)
 		base, n := strings.ToLower(c.Name), 0
-		if a, ok := s.attached[c.Name]; ok {
-			kept = append(kept, a.SecretName)
-			base, _ = version(a.SecretName)
+		like, there := s.attached[c.Name]
+		if there {
+			kept = append(kept, like.SecretName)
+		} else {
+			like, there = s.attached[strings.TrimSuffix(c.Name, previousSuffix)]
+		}
+		if there {
+			base, _ = version(like.SecretName)
 		}
 		if names := s.ofBase(base); len(names) > 0 {
 			_, n = version(names[0])
@@ -274,14 +280,20 @@ func (s *Swarm) Stage(changes []Change) (string, error) {
 			name += "_v" + strconv.Itoa(n+1)
 		}
 		args := []string{"secret", "create", "--label", rotationLabel + "=" + s.id}
-		if stack := s.versions[s.attached[c.Name].SecretName].Spec.Labels["com.docker.stack.namespace"]; stack != "" {
-			args = append(args, "--label", "com.docker.stack.namespace="+stack) // so that docker stack rm removes it, too
+		labels := s.versions[like.SecretName].Spec.Labels // docker stack rm goes by one, and scripts by theirs
+		for _, key := range slices.Sorted(maps.Keys(labels)) {
+			if key != rotationLabel {
+				args = append(args, "--label", key+"="+labels[key])
+			}
 		}
 		if _, err := s.docker.run([]byte(c.New), append(args, name, "-")...); err != nil {
 			s.Discard()
 			return "", err
 		}
 		s.created[c.Name] = name
+		v := swarmSecret{}
+		v.Spec.Name, v.Spec.Labels = name, map[string]string{rotationLabel: s.id}
+		s.versions[name] = v
 	}
 	if kept == nil {
 		return "none is needed: the secrets stay in Swarm", nil
@@ -297,7 +309,7 @@ func (s *Swarm) StageUndo() error {
 		return err
 	}
 	for i, service := range specs {
-		if service.PreviousSpec == nil {
+		if service.PreviousSpec == nil && s.has(service.Spec, s.id) {
 			return fmt.Errorf("the service %s has nothing to go back to", s.services[i])
 		}
 	}
@@ -387,11 +399,25 @@ func (s *Swarm) arguments(have []attachment, first bool) []string {
 	}
 	added := false
 	for _, c := range s.changes {
-		if _, there := s.attached[c.Name]; c.Kind == Given && !there && first {
-			a := attachment{SecretName: s.created[c.Name]}
-			a.File.Name, a.File.UID, a.File.GID, a.File.Mode = strings.ToLower(c.Name), "0", "0", 0o444
-			want, added = append(want, a), true
+		if _, there := s.attached[c.Name]; c.Kind != Given || there {
+			continue
 		}
+		var a attachment
+		after := strings.TrimSuffix(c.Name, previousSuffix)
+		if _, there := s.attached[after]; there { // beside what it is the previous value of, in every service
+			i := slices.IndexFunc(have, func(b attachment) bool { return variable(path.Base(b.File.Name)) == after })
+			if i < 0 {
+				continue
+			}
+			a.File = have[i].File
+			a.File.Name = previousFile(a.File.Name)
+		} else if first {
+			a.File.Name, a.File.UID, a.File.GID, a.File.Mode = strings.ToLower(c.Name), "0", "0", 0o444
+		} else {
+			continue
+		}
+		a.SecretName = s.created[c.Name]
+		want, added = append(want, a), true
 	}
 	if len(changed) == 0 && !added {
 		return nil
