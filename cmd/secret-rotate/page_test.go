@@ -37,14 +37,16 @@ func TestDualKeyProcedure(t *testing.T) {
 	if !found || !end {
 		t.Fatal("the page has no such section")
 	}
-	var commands []string
+	var commands, replicas []string
 	for _, line := range strings.Split(section, "\n") {
-		if strings.HasPrefix(line, "        secret-rotate ") {
-			commands = append(commands, strings.TrimSpace(line))
+		if strings.HasPrefix(line, "secret-rotate ") {
+			commands = append(commands, line)
+		} else if strings.HasPrefix(line, "    ") && strings.Contains(line, "new") {
+			replicas = append(replicas, strings.ReplaceAll(strings.TrimSpace(line), "TARGET", "--dir secrets"))
 		}
 	}
-	if len(commands) != 2 {
-		t.Fatalf("%d commands", len(commands))
+	if len(commands) != 2 || len(replicas) != 3 {
+		t.Fatalf("%d and %d commands", len(commands), len(replicas))
 	}
 	dir := t.TempDir()
 	writeSchema(t, dir)
@@ -69,6 +71,18 @@ func TestDualKeyProcedure(t *testing.T) {
 	if verify(after, old) || !verify(after, sign(during["JWT_SECRET_KEY"])) {
 		t.Error("afterwards only tokens of the new key are good")
 	}
+
+	// With several replicas: one that has had only the first step accepts what one that has had both signs.
+	run(replicas[0] + "\n" + replicas[1])
+	accepting := readPlain(t, dir)
+	run("new=" + accepting["JWT_SECRET_KEY_PREVIOUS"] + "\n" + replicas[2])
+	signing := readPlain(t, dir)
+	if accepting["JWT_SECRET_KEY"] != after["JWT_SECRET_KEY"] || signing["JWT_SECRET_KEY"] == after["JWT_SECRET_KEY"] {
+		t.Error("the first step signs with the old key, the second with the new one")
+	}
+	if !verify(accepting, sign(signing["JWT_SECRET_KEY"])) || !verify(signing, sign(accepting["JWT_SECRET_KEY"])) {
+		t.Error("between the two steps, replicas refuse each other's tokens")
+	}
 }
 
 // Every option is on the page, and the page names none that there is not.
@@ -77,7 +91,7 @@ func TestPageNamesOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"--on-change": true, "--force-recreate": true} // of others
+	known := map[string]bool{"--on-change": true, "--force-recreate": true, "--settle": true, "--splay": true} // of others
 	for _, o := range optionTable() {
 		known["--"+o.name] = true
 	}

@@ -36,6 +36,8 @@ def run(cache):
     while not stopping:
         try:
             with cache.pipeline() as pipe:
+                # Also what this process has no more: a previous key that was dropped.
+                pipe.delete(ALIVE)
                 pipe.hset(ALIVE, mapping={"state": "running", **settings.generations})
                 pipe.expire(ALIVE, ALIVE_SECONDS)
                 pipe.execute()

@@ -3,10 +3,11 @@
 #
 #   ./swarm.sh up               make the secrets that are missing, deploy, wait until all is healthy
 #   ./swarm.sh set NAME         the next version of NAME from standard input: an API key, say
-#   ./swarm.sh rotate jwt       a new key to sign with; the old one is still accepted
 #   ./swarm.sh rotate database  a new password, on the other of two roles
-#   ./swarm.sh prune            the end of the grace period: the old key and the old role are not accepted any more,
-#                               and old versions are removed
+#   ./swarm.sh prune            the end of the grace period: the old role may not log in any more, and versions that
+#                               nothing uses are removed
+#
+# All else is rotated by secret-rotate --swarm: see docs/swarm.md.
 #
 # A Swarm secret cannot be changed, nor read back. So each has versions, NAME_v1, NAME_v2...: the newest is in use, and
 # nothing else keeps a record. A value goes by standard input only, never by an argument, a variable of the environment or a file.
@@ -49,12 +50,31 @@ newest() { { echo 0 && versions "$1"; } | tail -n 1; }
 # add NAME VERSION: makes it from standard input.
 add() { docker secret create --label "stack=$STACK" "${STACK}_$1_v$2" - >/dev/null; }
 
+# attached NAME: the version of it that the API has, as secret-rotate or a deployment has left it; nothing if it has none.
+attached() {
+	docker service inspect --format '{{range .Spec.TaskTemplate.ContainerSpec.Secrets}}{{.File.Name}} {{.SecretName}}{{println}}{{end}}' "${STACK}_backend" 2>/dev/null |
+		sed -n "s/^$1 .*_v\([0-9][0-9]*\)\$/\1/p"
+}
+
+# keys: which key signs, and which other one is accepted. Those that the API has, until `set` makes a newer one.
+keys() {
+	key=$(attached jwt_secret_key)
+	previous=$(attached jwt_secret_key_previous)
+	key=${key:-$JWT_SECRET_KEY_VERSION}
+	if [ "$JWT_SECRET_KEY_VERSION" -gt "$key" ] && [ "$JWT_SECRET_KEY_VERSION" != "$previous" ]; then
+		previous=$key
+		key=$JWT_SECRET_KEY_VERSION
+	fi
+	# A stack has no "if": where no other key is accepted, the same one stands there twice.
+	export JWT_SECRET_KEY_VERSION="$key" JWT_SECRET_KEY_PREVIOUS_VERSION="${previous:-$key}"
+}
+
 # role VERSION: whose password it is.
 role() {
 	if [ $(($1 % 2)) = 1 ]; then echo devplatform_a; else echo devplatform_b; fi
 }
 
-# deploy [NAME=VERSION]...: the stack, with the newest version of each secret but for those given; waits for it.
+# deploy: the stack, with the newest version of each secret; waits for it.
 deploy() {
 	for line in $secrets; do
 		name=${line%:*}
@@ -62,11 +82,7 @@ deploy() {
 		[ "$version" != 0 ] || fail "there is no secret ${STACK}_${name}_v1: make it with ./swarm.sh set $name"
 		export "$(echo "$name" | tr '[:lower:]' '[:upper:]')_VERSION=$version"
 	done
-	JWT_SECRET_KEY_PREVIOUS_VERSION=$(versions jwt_secret_key | tail -n 2 | head -n 1)
-	export JWT_SECRET_KEY_PREVIOUS_VERSION
-	for setting in "$@"; do
-		export "${setting?}"
-	done
+	keys
 	POSTGRES_ROLE=$(role "$POSTGRES_PASSWORD_VERSION")
 	export POSTGRES_ROLE
 	before=$(templates)
@@ -133,18 +149,6 @@ case "${1:-} ${2:-}" in
 	add "$2" $(($(newest "$2") + 1))
 	;;
 
-"rotate jwt")
-	old=$(newest jwt_secret_key)
-	new=$((old + 1))
-	generate key | add jwt_secret_key $new
-	# While tasks are replaced, old ones and new ones answer side by side. So first every task is to accept the new key,
-	# and only then does one sign with it.
-	{ deploy JWT_SECRET_KEY_VERSION="$old" JWT_SECRET_KEY_PREVIOUS_VERSION=$new && deploy; } || {
-		docker secret rm "${STACK}_jwt_secret_key_v$new" >/dev/null || true
-		went_back
-	}
-	;;
-
 "rotate database")
 	new=$(($(newest postgres_password) + 1))
 	password=$(generate password)
@@ -158,13 +162,11 @@ case "${1:-} ${2:-}" in
 	;;
 
 "prune ")
-	key=$(newest jwt_secret_key)
-	deploy JWT_SECRET_KEY_PREVIOUS_VERSION="$key" || went_back
 	echo "ALTER ROLE $(role $(($(newest postgres_password) + 1))) NOLOGIN PASSWORD NULL;" | sql
 	for line in $secrets; do
 		name=${line%:*}
 		for version in $(versions "$name" | sed '$d'); do
-			# Docker keeps what is in use: PostgreSQL's first password.
+			# Docker keeps what is in use: PostgreSQL's first password, and a key that is still accepted.
 			docker secret rm "${STACK}_${name}_v$version" 2>/dev/null || true
 		done
 	done

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // project is the examples, copied, under a project name of its own.
@@ -41,6 +43,32 @@ func composeCommand(t *testing.T) []string {
 
 func newProject(t *testing.T, env ...string) *project {
 	root := t.TempDir()
+	examples := copyExamples(t, root)
+	port := freePort(t)
+	name := "secret-tests-" + port
+	p := &project{
+		t: t, name: name, dir: filepath.Join(examples, "compose"), base: "http://127.0.0.1:" + port,
+		env: append(os.Environ(), "SHIM_IMAGE="+shimImage, "BACKEND_IMAGE="+backendImage, "BACKEND_PORT="+port,
+			"COMPOSE_PROJECT_NAME="+name, "COMPOSE_DOCKER_CLI_BUILD=0"),
+	}
+	p.command = composeCommand(t)
+	p.env = append(p.env, "COMPOSE="+strings.Join(p.command, " "), "STATE="+filepath.Join(root, "state"), withRotate(t))
+	p.env = append(p.env, env...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := p.compose("logs", "--tail", "50")
+			t.Log(out)
+		}
+		if out, err := p.compose("down", "-v", "-t", "5"); err != nil {
+			t.Errorf("down: %v\n%s", err, out)
+		}
+	})
+	return p
+}
+
+// copyExamples copies the examples into a directory, where a rotation may write.
+func copyExamples(t *testing.T, root string) string {
+	t.Helper()
 	examples := filepath.Join(root, "examples")
 	if err := os.CopyFS(examples, os.DirFS("examples")); err != nil {
 		t.Fatal(err)
@@ -59,26 +87,7 @@ func newProject(t *testing.T, env ...string) *project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
-	name := "secret-tests-" + port
-	p := &project{
-		t: t, name: name, dir: filepath.Join(examples, "compose"), base: "http://127.0.0.1:" + port,
-		env: append(os.Environ(), "SHIM_IMAGE="+shimImage, "BACKEND_IMAGE="+backendImage, "BACKEND_PORT="+port,
-			"COMPOSE_PROJECT_NAME="+name, "COMPOSE_DOCKER_CLI_BUILD=0"),
-	}
-	p.command = composeCommand(t)
-	p.env = append(p.env, "COMPOSE="+strings.Join(p.command, " "), "STATE="+filepath.Join(root, "state"))
-	p.env = append(p.env, env...)
-	t.Cleanup(func() {
-		if t.Failed() {
-			out, _ := p.compose("logs", "--tail", "50")
-			t.Log(out)
-		}
-		if out, err := p.compose("down", "-v", "-t", "5"); err != nil {
-			t.Errorf("down: %v\n%s", err, out)
-		}
-	})
-	return p
+	return examples
 }
 
 func freePort(t *testing.T) string {
@@ -186,8 +195,8 @@ func (p *project) passwordWorks(password string) bool {
 
 func TestComposeDevelopment(t *testing.T) {
 	p := newProject(t)
-	page := commands(t, "docs/local-development.md", 7)
-	start, ask, check, database, jwt, settings, down := page[0], page[1], page[2], page[3], page[4], page[5], page[6]
+	page := commands(t, "docs/local-development.md", 8)
+	start, ask, check, database, jwt, byHand, settings, down := page[0], page[1], page[2], page[3], page[4], page[5], page[6], page[7]
 	p.block(filepath.Join(p.dir, "../.."), start)
 	before := healthy(t, p.base, func(h health) bool { return len(h.Workers) == 1 })
 	if before.Environment != "development" || before.Generations["JWT_SECRET_KEY"] == "" {
@@ -210,40 +219,123 @@ func TestComposeDevelopment(t *testing.T) {
 	if got := p.block(p.dir, settings); !strings.Contains(got, "'JWT_SECRET_KEY'") {
 		t.Errorf("a script in the container: %s", got)
 	}
-	containers, oldPassword, oldKey := p.containers(), p.secret("postgres_password"), p.secret("jwt_secret_key")
-
-	l := startLoad(t, p.base, loadForever)
-	p.block(p.dir, database)
-	h := healthy(t, p.base, func(h health) bool { return everywhere(h, "DATABASE_URL", before.Generations["DATABASE_URL"]) })
-	p.block(p.dir, jwt)
-	after := healthy(t, p.base, func(h health) bool { return everywhere(h, "JWT_SECRET_KEY", before.Generations["JWT_SECRET_KEY"]) })
-	f := l.stop()
-	t.Logf("two rotations of a single container: %v", &f)
-	if f.failed > 0 || f.served == 0 {
-		t.Errorf("%d requests failed, %d were served", f.failed, f.served)
+	containers, values := p.containers(), []string{p.secret("redis_password"), p.secret("postgres_password"), p.secret("jwt_secret_key")}
+	said := ""
+	// rotate runs a block under load, until the API and the worker have another generation of a secret.
+	rotate := func(what, block, name string) (h health) {
+		was := healthy(t, p.base, func(h health) bool { return len(h.Workers) == 1 }).Generations[name]
+		l := startLoad(t, p.base, loadForever)
+		began := time.Now()
+		said += p.block(p.dir, block)
+		took := time.Since(began).Round(10 * time.Millisecond)
+		h = healthy(t, p.base, func(h health) bool { return everywhere(h, name, was) })
+		l.must(what + ", " + took.String())
+		values = append(values, p.secret("postgres_password"), p.secret("jwt_secret_key"))
+		return h
 	}
 
+	h := rotate("the database's password", database, "DATABASE_URL")
+	if password := p.secret("postgres_password"); !p.passwordWorks(password) || p.passwordWorks(values[1]) {
+		t.Error("PostgreSQL does not take the new password, or still takes the old one")
+	}
+	h = rotate("the same without secret-rotate", byHand, "DATABASE_URL")
+	p.rollsBack(h)
+	after := rotate("the JWT key", jwt, "JWT_SECRET_KEY")
 	if after.Generations["JWT_SECRET_KEY_PREVIOUS"] != before.Generations["JWT_SECRET_KEY"] {
 		t.Error("the previous key is not the one that there was before")
 	}
 	if after.Generations["DATABASE_URL"] != h.Generations["DATABASE_URL"] || after.Generations["REDIS_URL"] != before.Generations["REDIS_URL"] {
 		t.Error("something else changed")
 	}
+	said += p.dualKey()
+	values = append(values, p.secret("jwt_secret_key"))
+
 	if now := p.containers(); fmt.Sprint(now) != fmt.Sprint(containers) {
 		t.Errorf("containers were replaced or restarted: %v, before %v", now, containers)
 	}
-	if password := p.secret("postgres_password"); !p.passwordWorks(password) || p.passwordWorks(oldPassword) {
-		t.Error("PostgreSQL does not take the new password, or still takes the old one")
-	}
 	// A file mounted by itself stays what it was: what the docs say of Compose's file secrets.
-	if got := p.must("exec", "-T", "postgres", "cat", "/run/secrets/postgres_password"); got != oldPassword {
+	if got := p.must("exec", "-T", "postgres", "cat", "/run/secrets/postgres_password"); got != values[1] {
 		t.Error("the single-file mount has changed")
 	}
-	p.hides(true, p.secret("postgres_password"), p.secret("jwt_secret_key"), p.secret("redis_password"), oldPassword, oldKey)
+	p.hides(true, values...)
+	for _, value := range values {
+		if strings.Contains(said, value) {
+			t.Error("a rotation shows a value")
+		}
+	}
 	p.block(p.dir, down)
 	if left := must(t, "ps", "-aq", "--filter", "label=com.docker.compose.project="+p.name) + must(t, "volume", "ls", "-q", "--filter", "label=com.docker.compose.project="+p.name); left != "" {
 		t.Errorf("left behind: %s", left)
 	}
+}
+
+// rollsBack rotates the database's password, lets the API and the worker run with the new one, and has the check fail:
+// they go back to the old one, under load, and so does PostgreSQL.
+func (p *project) rollsBack(before health) {
+	p.t.Helper()
+	old, generation := p.secret("postgres_password"), before.Generations["DATABASE_URL"]
+	fails := fmt.Sprintf(`timeout 60 sh -c "until curl -fsS %s/health 2>&1 | grep '\"ok\"' | grep -qv %s; do sleep 0.1; done" && echo all run with the new one && false`, p.base, generation)
+	l := startLoad(p.t, p.base, loadForever)
+	said := p.block(p.dir, `status=0; secret-rotate --schema .env.schema --dir secrets POSTGRES_PASSWORD --then ./alter-role.sh --then '`+strings.ReplaceAll(fails, "'", `'\''`)+`' --rollback || status=$?
+./alter-role.sh; echo "status $status"`)
+	for _, want := range []string{"all run with the new one\n", "was undone: the old values are in place", "status 2\n"} {
+		if !strings.Contains(said, want) {
+			p.t.Fatalf("--rollback: %q is missing in\n%s", want, said)
+		}
+	}
+	healthy(p.t, p.base, func(h health) bool {
+		return h.Status == "ok" && everywhere(h, "DATABASE_URL", "") && h.Generations["DATABASE_URL"] == generation
+	})
+	l.must("the database's password and back")
+	if p.secret("postgres_password") != old || !p.passwordWorks(old) {
+		p.t.Error("the old password is not in place")
+	}
+}
+
+// dualKey does what docs/rotation.md says of a key that is in use, with tokens, and returns what secret-rotate said. The
+// answers are those of the page but for the numbers of jobs.
+func (p *project) dualKey() (said string) {
+	p.t.Helper()
+	page := commands(p.t, "docs/rotation.md", 5)
+	for i := range page {
+		page[i] = "set -a\n" + page[i] // so that the next block has the variables, as in one shell
+	}
+	number := regexp.MustCompile(`"id":\d+`)
+	const taken, refused = `{"id":N,"state":"queued"}` + "\n", `{"error":"no valid token"}` + "\n"
+	asks := func(block string, want string) {
+		p.t.Helper()
+		if got := number.ReplaceAllString(p.block(p.dir, block), `"id":N`); got != want {
+			p.t.Errorf("%s\n%s", block, got)
+		}
+	}
+	generations := func(condition func(h health) bool) map[string]string {
+		p.t.Helper()
+		return healthy(p.t, p.base, func(h health) bool { return len(h.Workers) == 1 && condition(h) }).Generations
+	}
+	first := generations(func(health) bool { return true })
+	asks(page[0], taken)
+
+	l := startLoad(p.t, p.base, loadForever)
+	said += p.block(p.dir, page[1])
+	second := generations(func(h health) bool { return everywhere(h, "JWT_SECRET_KEY", first["JWT_SECRET_KEY"]) })
+	asks(page[2], taken+taken)
+	// The tokens of this load are of the old key, and those of the next one of the new.
+	l.must("step 2, tokens of both keys")
+	if second["JWT_SECRET_KEY_PREVIOUS"] != first["JWT_SECRET_KEY"] {
+		p.t.Error("the previous key is not the one that there was before")
+	}
+
+	l = startLoad(p.t, p.base, loadForever)
+	said += p.block(p.dir, page[3])
+	third := generations(func(h health) bool {
+		return everywhere(h, "JWT_SECRET_KEY_PREVIOUS", second["JWT_SECRET_KEY_PREVIOUS"])
+	})
+	asks(page[4], refused+taken)
+	l.must("step 4, tokens of the new key")
+	if third["JWT_SECRET_KEY"] != second["JWT_SECRET_KEY"] || third["JWT_SECRET_KEY_PREVIOUS"] != "" {
+		p.t.Error("not what --drop-previous leaves")
+	}
+	return said
 }
 
 // commands are a page's blocks of shell commands; the test that runs them says how many it knows.

@@ -96,6 +96,7 @@ func try(ctx context.Context, f *figures, mutex *sync.Mutex, request func() erro
 
 // load sends requests to the example backend on a loopback port: tokens, jobs with them, and the state of those jobs.
 type load struct {
+	t      *testing.T
 	base   string
 	life   time.Duration // how long a token is used
 	cancel context.CancelFunc
@@ -107,7 +108,7 @@ type load struct {
 // startLoad begins; the end is stop's.
 func startLoad(t *testing.T, base string, life time.Duration) *load {
 	ctx, cancel := context.WithTimeout(t.Context(), loadLongest)
-	l := &load{base: base, life: life, cancel: cancel}
+	l := &load{t: t, base: base, life: life, cancel: cancel}
 	for range loadClients {
 		l.wait.Go(func() { l.client(ctx) })
 	}
@@ -120,6 +121,16 @@ func (l *load) stop() figures {
 	l.cancel()
 	l.wait.Wait()
 	return l.figures
+}
+
+// must is stop for a load of which no request may fail for good.
+func (l *load) must(what string) {
+	l.t.Helper()
+	f := l.stop()
+	l.t.Logf("%s: %v", what, &f)
+	if f.failed > 0 || f.served == 0 {
+		l.t.Errorf("%s: %d requests failed, %d were served", what, f.failed, f.served)
+	}
 }
 
 // client keeps a token for as long as it lives, as a user does over a rotation, and uses it in turns with the newest.

@@ -19,6 +19,12 @@ func buildRotate(t *testing.T) string {
 	return binary
 }
 
+// withRotate builds the operator's tool, and returns a PATH that leads to it.
+func withRotate(t *testing.T) string {
+	t.Helper()
+	return "PATH=" + filepath.Dir(buildRotate(t)) + ":" + os.Getenv("PATH")
+}
+
 // needSwarm makes this engine a manager of a swarm of its own, and takes that back in the end.
 func needSwarm(t *testing.T) {
 	t.Helper()
