@@ -18,4 +18,7 @@ password=$(sed "s/'/''/g" "$file")
 #
 # By standard input: an argument would be seen in ps. Nor is the statement to be logged, or quoted in an error.
 printf "SET log_statement = none; SET log_min_error_statement = panic;\nALTER ROLE devuser PASSWORD '%s';\n" "$password" |
-	${COMPOSE:-docker compose} exec -T postgres psql -q -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U devuser devplatform
+	${COMPOSE:-docker compose} exec -T postgres psql -q -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U devuser devplatform || {
+	echo "alter-role.sh: PostgreSQL was not told the password of $file: see docker compose ps and logs, and run this again" >&2
+	exit 1
+}

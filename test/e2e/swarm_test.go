@@ -93,7 +93,7 @@ func (s *swarm) try(block string, env ...string) (string, error) {
 	if strings.Contains(string(out), canary) {
 		s.t.Errorf("a value is shown by\n%s", block)
 	}
-	s.t.Logf("%s: %v", block[strings.LastIndex(block, "\n")+1:], time.Since(began).Round(time.Second))
+	s.t.Logf("%s: %v\n%s", block[strings.LastIndex(block, "\n")+1:], time.Since(began).Round(time.Second), strings.ReplaceAll(string(out), canary, "CANARY"))
 	return string(out), err
 }
 
