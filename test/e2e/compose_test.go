@@ -234,11 +234,11 @@ func TestComposeDevelopment(t *testing.T) {
 		return h
 	}
 
-	h := rotate("the database's password", database, "DATABASE_URL")
+	rotate("the database's password", database, "DATABASE_URL")
 	if password := p.secret("postgres_password"); !p.passwordWorks(password) || p.passwordWorks(values[1]) {
 		t.Error("PostgreSQL does not take the new password, or still takes the old one")
 	}
-	h = rotate("the same without secret-rotate", byHand, "DATABASE_URL")
+	h := rotate("the same without secret-rotate", byHand, "DATABASE_URL")
 	p.rollsBack(h)
 	after := rotate("the JWT key", jwt, "JWT_SECRET_KEY")
 	if after.Generations["JWT_SECRET_KEY_PREVIOUS"] != before.Generations["JWT_SECRET_KEY"] {
