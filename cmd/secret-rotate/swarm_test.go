@@ -203,12 +203,14 @@ func TestSwarmFaults(t *testing.T) {
 			for n := 1; ; n++ {
 				dir := useFake(t, "docker")
 				fake := newSwarm()
+				fake.Secrets["app_other"] = fakeVersion{canary, nil}
+				fake.Services["cron"] = &fakeService{Secrets: []fakeAttachment{attach("app_other", "other")}} // has nothing to do with it
 				extra := args
 				if args[0] == "paused" {
 					fake.Bad, fake.Action, extra = "worker", "pause", nil
 				}
 				saveFake(dir, fake)
-				target := []string{"--schema", writeSchema(t, dir), "--swarm", "api,worker", "--timeout", "5s"}
+				target := []string{"--schema", writeSchema(t, dir), "--swarm", "api,worker,cron", "--timeout", "5s"}
 				t.Setenv("FAKE_FAULT", strconv.Itoa(n)+":"+mode)
 				o := invoke(t, "", append(target, extra...)...)
 				t.Setenv("FAKE_FAULT", "")
@@ -240,6 +242,9 @@ func TestSwarmFaults(t *testing.T) {
 				saveFake(dir, now)
 				invoke(t, "", append(target, "--overdue")...)
 				settled := swarmKind(readSwarm(dir), previous)
+				if kind == "new" && args[0] == "--previous" && settled != "new" && mode != "fail-before" && mode != "fail-after" {
+					t.Fatalf("%s: a complete switch was taken back: %s", where, o.stderr)
+				}
 				if settled == "mixed" {
 					t.Fatalf("%s: %s became %s: %s", where, kind, settled, o.stderr)
 				}

@@ -172,10 +172,13 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 	if err := s.look(); err != nil {
 		return NothingLeft, err
 	}
-	switched, drops := 0, len(begun.Rotated) == 0
+	switched, concerned, drops := 0, 0, len(begun.Rotated) == 0
 	for _, service := range s.specs {
 		if s.has(service.Spec, begun.ID) {
 			switched++
+		}
+		if takes(service, begun.Rotated) {
+			concerned++
 		}
 	}
 	undoing := begun.Outcome == OutcomeUndoing
@@ -185,13 +188,21 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 		return result[!s.anyHas(begun.Dropped)], nil
 	case switched == 0:
 		return result[undoing], nil
-	case switched < len(s.specs) || undoing:
+	case switched < concerned || undoing:
 		return result[undoing], s.back()
 	}
 	if err := s.converged(nil); err != nil {
 		return Undone, s.back()
 	}
 	return Finished, nil
+}
+
+// takes reports whether a service gets new versions of any of these variables: it has one, or what one is the previous value of.
+func takes(service swarmService, rotated []string) bool {
+	return slices.ContainsFunc(service.Spec.TaskTemplate.ContainerSpec.Secrets, func(a attachment) bool {
+		name := variable(path.Base(a.File.Name))
+		return slices.Contains(rotated, name) || slices.Contains(rotated, name+previousSuffix)
+	})
 }
 
 // anyHas reports whether any service has any of these variables.
