@@ -117,6 +117,9 @@ func TestGroupKept(t *testing.T) {
 			}
 			invoke(t, "", target...).want(t, exitDone)
 			filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+				if err != nil {
+					t.Fatal(err)
+				}
 				info, err := os.Stat(path)
 				if err != nil {
 					t.Fatal(err)
