@@ -39,6 +39,14 @@ func TestSchemaOnUpdates(t *testing.T) {
 		if n := s.reports.count("start"); n != 1 {
 			t.Errorf("started %d times", n)
 		}
+		// Emptied, or written half.
+		write("")
+		s.log.await(t, 1, "there is no item in this file: is it the right file")
+		write(text + "b\n# @pub")
+		s.log.await(t, 1, "the file ends before the item that @pub is about")
+		if n := s.reports.count("start"); n != 1 {
+			t.Errorf("started %d times", n)
+		}
 		write(text + "a")
 		s.log.await(t, 1, "can be read again")
 		s.reports.await(t, 1, "start 2 2")
