@@ -3,7 +3,7 @@ package schema
 // What the values of decorators mean.
 
 // condition understands true, false, forEnv(...) and not(...). Anything else has a meaning in other tools
-// (eq($OTHER, x)); it is not known when it holds, so the item is taken as not required, and as sensitive.
+// (eq($OTHER, x)); it is not known when it holds, so the item is taken as required, and as sensitive.
 func (p *parser) condition(d *Decorator, h *header, forms string) Condition {
 	c, ok := p.conditionOf(d.value, h)
 	if !ok {
@@ -12,11 +12,11 @@ func (p *parser) condition(d *Decorator, h *header, forms string) Condition {
 			return Condition{}
 		}
 		counts := map[string]string{
-			"required": "the item is not required", "optional": "the item is not required", "defaultRequired": "no item is required by it",
+			"required": "the item is required", "optional": "the item is required", "defaultRequired": "items are required by it",
 			"sensitive": "the item is a secret", "public": "the item is a secret", "defaultSensitive": "items are secrets by it",
 		}
 		p.warn(d.Line, "@"+d.Name+" has a value that is not understood here, and "+counts[d.Name]+": "+forms)
-		return Condition{Always: d.Name == "optional" || d.Name == "sensitive" || d.Name == "defaultSensitive"}
+		return Condition{Always: d.Name != "optional" && d.Name != "public"}
 	}
 	return c
 }

@@ -387,8 +387,8 @@ E= # @requierd`)
 	if want := []string{"1 @required", "1 ", "2 @defaultRequird", "4 ", "4 @requierd", "4 @icon", "6 strng", "8 minLenght", "8 ", "10 ", "13 "}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if s.Item("D").Required.Holds("") {
-		t.Error("required by something unknown")
+	if !s.Item("D").Required.Holds("") {
+		t.Error("not required by something unknown")
 	}
 }
 
@@ -477,16 +477,21 @@ func TestSlips(t *testing.T) {
 	}
 }
 
-// A value that is not understood does not make a secret public.
+// What is not understood is taken for the safe side: required, and a secret.
 func TestNotUnderstood(t *testing.T) {
 	for text, want := range map[string]string{
-		"@required=eq($B, x)": "not required, secret", "@optional=eq($B, x)": "not required, secret",
-		"@sensitive=eq($B, x)": "required, secret", "@public=eq($B, x)": "required, secret", "@public": "required, public",
+		"@required=eq($B, x)": "required, secret", "@optional=eq($B, x)": "required, secret", "@required=not(eq($B, x))": "required, secret",
+		"@sensitive=eq($B, x)": "not required, secret", "@public=eq($B, x)": "not required, secret", "@public": "not required, public",
+		"@sensitive={enabled=eq($B, x)}": "not required, secret", "@defaultRequired=eq($B, x)\n": "required, secret", "@defaultSensitive=eq($B, x)\n": "not required, secret",
 	} {
-		it := parse(t, "# "+text+"\nA=x\nB=").Item("A")
+		s := parse(t, "# "+text+"\nA=\nB=")
+		it := s.Item("A")
 		got := map[bool]string{true: "required, ", false: "not required, "}[it.Required.Holds("")] + map[bool]string{true: "secret", false: "public"}[it.Sensitive.Holds("")]
 		if got != want {
 			t.Errorf("%s: %s", text, got)
+		}
+		if out := fmt.Sprint(s.Warnings); strings.Contains(text, "eq") && !strings.Contains(out, "not understood here, and ") {
+			t.Errorf("%s: %s", text, out)
 		}
 	}
 }
