@@ -37,13 +37,14 @@ func (d Default) Text() (text string, ok bool) {
 	if d.d == nil || d.d.computed != "" {
 		return "", false
 	}
+	var b strings.Builder
 	for _, p := range d.d.parts {
 		if p.variable != "" {
 			return "", false
 		}
-		text += p.text
+		b.WriteString(p.text)
 	}
-	return text, true
+	return b.String(), true
 }
 
 // Computed returns what has to be evaluated to have the default and is not evaluated here, such as "exec()"; or "".
@@ -127,6 +128,7 @@ func parts(v value) (all []part, computed string) {
 // expansion finds $NAME, ${NAME}, ${NAME-default} and ${NAME:-default} in text.
 func expansion(v value) (all []part, computed string) {
 	text, literal := v.raw, 0
+	last := strings.LastIndexByte(text, '}')
 	flush := func(to int) {
 		if to > literal {
 			all = append(all, part{text: unescape(text[literal:to], v.quote, v.lines)})
@@ -141,10 +143,10 @@ func expansion(v value) (all []part, computed string) {
 		case rest[0] == '(':
 			return nil, "a command in $( )"
 		case rest[0] == '{':
-			end := strings.IndexByte(rest, '}')
-			if end < 0 {
+			if i > last {
 				continue
 			}
+			end := strings.IndexByte(rest, '}')
 			name, fallback := rest[1:end], ""
 			if n := strings.IndexByte(name, '-'); n > 0 {
 				name, fallback = strings.TrimSuffix(name[:n], ":"), name[n+1:]

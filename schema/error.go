@@ -92,6 +92,11 @@ func (p *parser) failed() error {
 		}
 		return a.Column - b.Column
 	})
+	const most = 100
+	if more := len(p.errs) - most; more > 0 {
+		p.errs = p.errs[:most]
+		p.errs[most-1].What, p.errs[most-1].Advice = "and "+strconv.Itoa(more+1)+" errors more", ""
+	}
 	errs := make([]error, len(p.errs))
 	for i, e := range p.errs {
 		// A line that is nothing at all may be the inside of a secret that should have been in quotes; then what looks

@@ -23,6 +23,8 @@ type parser struct {
 	depth  int
 	deep   bool // maxDepth was reached: no more structures are looked for in this value, for each would be looked for again
 
+	steps int // arguments that were read
+
 	errs     []*SyntaxError
 	warnings []Warning
 }
@@ -87,6 +89,9 @@ func (p *parser) file() {
 		p.comments = nil
 	}
 	p.endBlock()
+	if p.steps > maxSteps {
+		p.fail(0, "too many brackets that are not closed", "close them")
+	}
 	if len(p.items) == 0 && len(p.errs) == 0 {
 		p.fail(0, "there is no item in this file", "is it the right file, and complete? An item is a line NAME=")
 	}

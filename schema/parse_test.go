@@ -496,6 +496,15 @@ func TestNotUnderstood(t *testing.T) {
 	}
 }
 
+// many makes lines with numbers in them.
+func many(format string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
 // Whatever is in a schema, reading it takes no more time and memory than its size explains.
 func TestBounded(t *testing.T) {
 	var doubling strings.Builder
@@ -503,14 +512,21 @@ func TestBounded(t *testing.T) {
 		fmt.Fprintf(&doubling, "# @optional\nV%d=$V%d$V%d\n", n, n+1, n+1)
 	}
 	s := parse(t, doubling.String()+"# @optional\nV40=xyxyxyxyxy\n")
+	if _, err := s.Validate(environment()); !slices.Equal(rules(err), []string{"V21 default"}) {
+		t.Errorf("%.300v", err)
+	}
+	// Nor do many lines of the same.
+	s = parse(t, "A="+strings.Repeat("x", 100000)+"\n"+many("# @optional\nB%d=$A\n", 10000))
 	r, err := s.Validate(environment())
-	if out := fmt.Sprint(r.Warnings); err != nil || !strings.Contains(out, "its default is larger than 1 MiB") {
-		t.Errorf("%v %.200s", err, out)
+	if got := rules(err); len(got) == 0 || len(r.Defaults) > 90 {
+		t.Errorf("%d errors, %d defaults", len(got), len(r.Defaults))
 	}
 	for pattern, what := range map[string]string{
-		"(?:(?:(?:){1000}){1000}){1000}":       "repetitions within repetitions come to more than 1000",
-		"(?:a{1000}){9}b":                      "repetitions within repetitions come to more than 1000",
-		"[" + strings.Repeat("ab", 3000) + "]": "it is longer than 4096 bytes",
+		"(?:(?:(?:){1000}){1000}){1000}":             "repetitions within repetitions come to more than 1000",
+		"(?:a{1000}){9}b":                            "repetitions within repetitions come to more than 1000",
+		"[" + strings.Repeat("ab", 3000) + "]":       "it is longer than 4096 bytes",
+		strings.Repeat("a{1000}", 9) + "b":           "it is too large",
+		"[" + strings.Repeat("ab", 1000) + "]{1000}": "it is too large",
 	} {
 		if _, err := compilePattern(pattern, ""); err == nil || err.Error() != what {
 			t.Errorf("%.40s: %v", pattern, err)
@@ -519,10 +535,15 @@ func TestBounded(t *testing.T) {
 	for _, text := range []string{
 		"# @a=" + strings.Repeat("f(g(x,", 50000) + "\nA=",
 		strings.Repeat("A=\n", 200000),
+		strings.Repeat("# @a="+strings.Repeat("f(g(x,", 15)+"\n", 8000) + "A=",
+		"A=" + strings.Repeat("${", 400000),
 		"# @a=" + strings.Repeat("[", 500000) + "\nA=",
 		"A=" + strings.Repeat("[{a=", 100000),
 	} {
-		Parse("f", []byte(text)) // with the quadratic time of before, minutes
+		_, err := Parse("f", []byte(text)) // with the quadratic time of before, minutes
+		if n := len(Errors(err)); n > 100 {
+			t.Errorf("%.20s: %d errors are told", text, n)
+		}
 	}
 	_, err = Parse("f", []byte("# "+strings.Repeat("x", 300000)+"\n# @type=string("+strings.Repeat("y", 300000)+"=1, z)\nA="))
 	for _, e := range Errors(err) {

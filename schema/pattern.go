@@ -14,6 +14,8 @@ import (
 type Pattern struct {
 	text string
 	code []instruction
+
+	weight int // of the sets in the code
 }
 
 // String is the pattern as written, with its flags in front.
@@ -175,16 +177,21 @@ func compilePattern(text, flags string) (*Pattern, error) {
 	return p, nil
 }
 
-// What bounds a pattern: its text and its code, and repetitions within repetitions, multiplied.
+// What bounds a pattern: its text, its code, what its sets hold each time they are in the code, and repetitions within
+// repetitions, multiplied. Within all of them, the largest value takes seconds at most.
 const (
 	maxPattern = 4096
-	maxCode    = 10000
+	maxCode    = 3000
+	maxWeight  = 12000
 	maxRepeat  = 1000
 )
 
 // emit adds the code of a node, and reports whether there was room for it.
 func (p *Pattern) emit(n *node) bool {
-	if len(p.code) > maxCode {
+	if n.set != nil {
+		p.weight += len(n.set.ranges)/2 + len(n.set.members)
+	}
+	if len(p.code) > maxCode || p.weight > maxWeight {
 		return false
 	}
 	here := func() int { return len(p.code) }

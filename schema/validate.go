@@ -111,6 +111,7 @@ type validator struct {
 	current  string // the environment's name
 	result   *Result
 	defaults map[string]*built // by item
+	built    int               // bytes of them all
 	secrets  []secret          // values that should be nobody else's
 }
 
@@ -138,6 +139,10 @@ func (v *validator) item(it *Item, st *State) {
 	case it.Default.IsSet():
 		b := v.build(it)
 		value, needs = b.text, b.needs
+		if b.large {
+			v.violate(st, "default", "its default, with the variables in it, makes more than 8 MiB of defaults", "shorten it, or what it is made of")
+			return
+		}
 		if b.needs == "" && (b.text != "" || !set) {
 			st.Set, st.Source = SetToDefault, "the default in "+place(v.Name, it.Line)
 			v.result.Defaults = append(v.result.Defaults, Variable{it.Name, &b.text})
@@ -238,7 +243,10 @@ func (v *validator) valueOf(name string) string {
 }
 
 // A built default is text, unless it needs something.
-type built struct{ text, needs string }
+type built struct {
+	text, needs string
+	large       bool // the first that there was no room for
+}
 
 // build makes an item's default of its parts. Parse has seen to it that there are no circles.
 func (v *validator) build(it *Item) *built {
@@ -259,25 +267,24 @@ func (v *validator) build(it *Item) *built {
 	return b
 }
 
-// maxDefault bounds a default that is built, in bytes: with variables in variables it doubles with each line.
-const maxDefault = 1 << 20
+// maxDefaults bounds the defaults that are built, all together and in bytes: with variables in variables they double with each
+// line. It is more than the kernel takes as an environment.
+const maxDefaults = 8 << 20
 
 func (v *validator) expand(to *strings.Builder, parts []part, b *built) {
 	for _, p := range parts {
-		if to.Len() > maxDefault && b.needs == "" {
-			b.needs = "is larger than 1 MiB"
+		text := p.text
+		if p.variable != "" {
+			text = v.valueOf(p.variable)
 		}
-		if b.needs != "" {
-			return
-		}
-		if p.variable == "" {
-			to.WriteString(p.text)
-			continue
-		}
-		value := v.valueOf(p.variable)
 		switch {
-		case value != "":
-			to.WriteString(value)
+		case b.needs != "":
+			return
+		case v.built+len(text) > maxDefaults:
+			b.needs, b.large = "is too large", true
+		case text != "" || p.variable == "":
+			v.built += len(text)
+			to.WriteString(text)
 		case p.fallback != nil:
 			v.expand(to, p.fallback, b)
 		default:

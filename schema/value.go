@@ -48,6 +48,9 @@ const (
 // maxDepth bounds calls in calls.
 const maxDepth = 32
 
+// maxSteps bounds how many arguments are read, all in all: those behind a bracket that is not closed are read again.
+const maxSteps = 2 << 20
+
 // itemValue reads what follows NAME=. Without anything there, set is false.
 func (p *parser) itemValue() (v value, set bool, _ *fault) {
 	p.deep = false
@@ -87,7 +90,7 @@ func (p *parser) structure(in context) (value, bool) {
 	if p.depth >= maxDepth {
 		p.deep = true
 	}
-	if p.broken[start] != nil || p.deep {
+	if p.broken[start] != nil || p.deep || p.steps > maxSteps {
 		return value{}, false
 	}
 	v := value{kind: call, pos: start}
@@ -136,6 +139,9 @@ func (p *parser) arguments(in context, of kind, end byte) ([]argument, *fault) {
 			}
 		}
 		a := argument{pos: p.pos}
+		if p.steps++; p.steps > maxSteps {
+			return nil, &fault{pos: open, what: "the bracket is not closed", advice: "close it with " + string(end)}
+		}
 		switch {
 		case p.pos == len(p.src) || p.src[p.pos] == '\n' || p.src[p.pos] == ',':
 			return nil, p.interrupted(open, end, args)
