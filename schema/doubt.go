@@ -9,11 +9,13 @@ import (
 // shortest is how long a secret should be at least, in bytes. What is shorter can be guessed, and is found in other text.
 const shortest = 12
 
-// suspects are values that no one else should have, and everyone has: in lower case, without - and _.
+// suspects are values that no one else should have, and everyone has: in lower case, without blanks, - and _, nor digits at
+// the end.
 var suspects = [...]string{
 	"changeme", "changeit", "changethis", "password", "password1", "password123", "passw0rd", "passwd", "secret", "secret123", "mysecret",
 	"supersecret", "topsecret", "minioadmin", "devpassword", "devsecret", "testpassword", "secretkey", "secretpassword", "mypassword",
 	"letmein", "qwerty", "123456", "12345678", "123456789", "1234567890", "placeholder", "replaceme", "todo", "fixme", "insecure", "dummy",
+	"akiaiosfodnn7example", "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey", // of AWS's documentation
 }
 
 // doubt finds what makes a value that is what it should look like a bad one all the same.
@@ -104,20 +106,25 @@ func isPlaceholder(s string) bool {
 	// Brackets may be in a random password too: they count around words only, after a prefix only. In a URL they can't be at all.
 	if before, rest, ok := strings.Cut(plain, "<"); ok {
 		inside, after, closed := strings.Cut(rest, ">")
-		if closed && len(inside) > 2 && !strings.ContainsFunc(inside, notWord) && !strings.ContainsFunc(before, notWord) && (after == "" && isPrefix(before) || strings.Contains(before, "://")) {
+		if closed && len(inside) > 2 && !strings.ContainsFunc(inside, notWord) && !strings.ContainsFunc(before, notWord) && (after == "" && (before == "" || isPrefix(before) && strings.Trim(inside, "abcdefghijklmnopqrstuvwxyz-_ ") == "") || strings.Contains(before, "://")) {
 			return true
 		}
 	}
-	if len(plain) > 2*len("secretpassword") {
+	if len(plain) > 2*len("wjalrxutnfemi/k7mdeng/bpxrficyexamplekey") {
 		return false
 	}
-	plain = strings.ReplaceAll(strings.ReplaceAll(plain, "-", ""), "_", "")
-	return slices.Contains(suspects[:], plain)
+	plain = strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return r
+	}, plain)
+	return slices.Contains(suspects[:], plain) || slices.Contains(suspects[:], strings.TrimRight(plain, "0123456789"))
 }
 
 // isPrefix reports whether more is to come behind a text: sk-ant-, pk.
 func isPrefix(s string) bool {
-	return s == "" || !strings.Contains(s, " ") && strings.ContainsRune("-_.:=/", rune(s[len(s)-1]))
+	return !strings.Contains(s, " ") && strings.ContainsRune("-_.:=/", rune(s[len(s)-1]))
 }
 
 func notWord(r rune) bool {

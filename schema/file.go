@@ -67,6 +67,9 @@ func (p *parser) file() {
 	case at >= 0:
 		p.fail(at, "a NUL byte", "save the file as UTF-8 text")
 		return
+	case strings.Contains(p.src, "\r") && !strings.Contains(p.src, "\n"):
+		p.fail(0, "lines that end in CR alone", "save the file with LF or CRLF at the ends of lines")
+		return
 	}
 	for p.pos < len(p.src) {
 		start := p.pos

@@ -372,7 +372,7 @@ func TestWarnings(t *testing.T) {
 A=
 # @type=strng
 B=
-# @type=string(minLenght=3, toUpperCase=true) @example=two words
+# @type=string(precison=3, toUpperCase=true) @example=two words
 C=
 # @required=eq($OTHER, foo)
 D=
@@ -384,7 +384,7 @@ E= # @requierd`)
 	for _, w := range s.Warnings {
 		got = append(got, fmt.Sprintf("%d %s", w.Line, w.Unknown))
 	}
-	if want := []string{"1 @required", "1 ", "2 @defaultRequird", "4 ", "4 @requierd", "4 @icon", "6 strng", "8 minLenght", "8 ", "10 ", "13 "}; !slices.Equal(got, want) {
+	if want := []string{"1 @required", "1 ", "2 @defaultRequird", "4 ", "4 @requierd", "4 @icon", "6 strng", "8 precison", "8 ", "10 ", "13 "}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if !s.Item("D").Required.Holds("") {
@@ -451,13 +451,20 @@ func TestIncomplete(t *testing.T) {
 // What looks like a slip is an error, lest the check be off unnoticed; the warnings are there beside the errors.
 func TestSlips(t *testing.T) {
 	for text, what := range map[string]string{
-		"# @required, @sensitive\nA=":              "1:12: a , after @required: put a blank between decorators",
-		"# @type=int\nA=":                          "the type int is called number(isInt=true) here",
-		"# @type=Number(min=1)\nA=":                "the type Number is called number here",
-		"# @type=bool\nA=":                         "the type bool is called boolean here",
-		"# @type=string(minlength=5)\nA=":          "the parameter minlength of the type string is called minLength",
-		"# @type=string(min=5)\nA=":                "the parameter min of the type string is called minLength",
-		"# @type=url(allowedProtocol=[https])\nA=": "the parameter allowedProtocol of the type url is called allowedProtocols",
+		"# @required, @sensitive\nA=":                         "1:12: a , after @required: put a blank between decorators",
+		"# @type=int\nA=":                                     "the type int is called number(isInt=true) here",
+		"# @type=Number(min=1)\nA=":                           "the type Number is called number here",
+		"# @type=bool\nA=":                                    "the type bool is called boolean here",
+		"# @type=string(minlength=5)\nA=":                     "the parameter minlength of the type string is called minLength",
+		"# @type=string(min=5)\nA=":                           "the parameter min of the type string is called minLength",
+		"# @type=url(allowedProtocol=[https])\nA=":            "the parameter allowedProtocol of the type url is called allowedProtocols",
+		"# @type=string(minLenght=5)\nA=":                     "the parameter minLenght of the type string is called minLength",
+		"# @type=number(isint=true)\nA=":                      "the parameter isint of the type number is called isInt",
+		"# @type=string(minLength=5, minLength=6)\nA=":        "1:29: minLength is given twice",
+		"# @type=port(min=70000)\nA=":                         "no value can be within both limits",
+		"# @type=string(maxLength=5, startsWith=sk-ant-)\nA=": "startsWith or endsWith is longer than the value may be",
+		"# @type=string(isLength=5, endsWith=.example)\nA=":   "startsWith or endsWith is longer than the value may be",
+		"A=1\rB=2\r": "1:1: lines that end in CR alone",
 		"# @currentEnv=$E\n\n# @type=enum(dev, production)\nE=\n# @required=forEnv(prod)\nA=": "5:20: forEnv names an environment that E cannot be, by its @type: it can be dev or production",
 	} {
 		if _, err := Parse("f", []byte(text)); err == nil || !strings.Contains(err.Error(), what) {
@@ -469,9 +476,9 @@ func TestSlips(t *testing.T) {
 		t.Errorf("%v %+v", err, s.Warnings)
 	}
 	// A comment after a value may be the end of the value.
-	for _, text := range []string{"A=pw#@type=c4n4ry", "A=pw#@type=[c4n4ry", "A=pw#@required=c4n4ry", "A=pw#@rotate=c4n4ry", "A=pw#@docs(c4n4ry", "A=pw#@type=string(c4n4ry=c4n4ry)"} {
+	for _, text := range []string{"A=pw#@type=c4n4ry", "A=pw#@type=[c4n4ry", "A=pw#@required=c4n4ry", "A=pw#@rotate=c4n4ry", "A=pw#@docs(c4n4ry", "A=pw#@abc(x)c4n4ry", "A=pw#@generate=hex(77) @type=string(maxLength=77)", "A=pw#@type=string(c4n4ry=c4n4ry)"} {
 		s, err := Parse("f", []byte(text))
-		if out := fmt.Sprintf("%v %+v", err, s.Warnings); strings.Contains(out, canary) {
+		if out := fmt.Sprintf("%v %+v", err, s.Warnings); strings.Contains(out, canary) || strings.Contains(out, "77") {
 			t.Errorf("%q: %s", text, out)
 		}
 	}

@@ -88,6 +88,7 @@ func (p *parser) typeOf(d *Decorator) Type {
 		p.enum(&t, v)
 		return t
 	}
+	seen := make(map[string]bool, len(v.args))
 	for _, a := range v.args {
 		if a.key == "" {
 			p.fail(a.pos, t.Name+" takes NAME=VALUE parameters", "write them as @type=string(minLength=32)")
@@ -97,6 +98,10 @@ func (p *parser) typeOf(d *Decorator) Type {
 			p.fail(a.value.bad.pos, a.value.bad.what, a.value.bad.advice)
 			continue
 		}
+		if seen[a.key] {
+			p.fail(a.pos, a.key+" is given twice", "remove one")
+		}
+		seen[a.key] = true
 		p.parameter(&t, a, d.Line)
 	}
 	p.agree(&t, v.pos)
@@ -165,7 +170,7 @@ func (p *parser) parameter(t *Type, a argument, line int) {
 		"number precision", "email normalize", "duration output":
 	default:
 		for _, known := range parameters(t.Name) {
-			if strings.EqualFold(a.key, known) || strings.EqualFold(a.key+"Length", known) || strings.EqualFold(a.key+"s", known) {
+			if alike(strings.ToLower(a.key), strings.ToLower(known)) {
 				p.fail(a.pos, "the parameter "+a.key+" of the type "+t.Name+" is called "+known, "correct it")
 				return
 			}
@@ -178,6 +183,21 @@ func (p *parser) parameter(t *Type, a argument, line int) {
 	if !ok {
 		p.fail(v.pos, a.key+" is not "+want, "")
 	}
+}
+
+// alike reports whether a word is the beginning of the one that is meant, or differs from it by one letter that is wrong, missing
+// or too many, or by two that are swapped.
+func alike(word, meant string) bool {
+	if len(word) > 2 && strings.HasPrefix(meant, word) {
+		return true
+	}
+	for word != "" && meant != "" && word[0] == meant[0] {
+		word, meant = word[1:], meant[1:]
+	}
+	for word != "" && meant != "" && word[len(word)-1] == meant[len(meant)-1] {
+		word, meant = word[:len(word)-1], meant[:len(meant)-1]
+	}
+	return len(word) < 2 && len(meant) < 2 || len(word) == 2 && len(meant) == 2 && word[0] == meant[1] && word[1] == meant[0]
 }
 
 // parameters are those of a type that are checked.
@@ -201,8 +221,14 @@ func (p *parser) agree(t *Type, pos int) {
 	case t.MaxLength > 0 && t.MinLength > t.MaxLength,
 		t.IsLength > 0 && (t.IsLength < t.MinLength || t.MaxLength > 0 && t.IsLength > t.MaxLength),
 		t.Min != nil && t.Max != nil && *t.Min > *t.Max,
-		t.Longest > 0 && t.Shortest > t.Longest:
+		t.Longest > 0 && t.Shortest > t.Longest,
+		t.Name == "port" && (t.Min != nil && *t.Min > 65535 || t.Max != nil && *t.Max < 0):
 		p.fail(pos, "no value can be within both limits", "swap or correct them")
+	}
+	for _, affix := range []string{t.StartsWith, t.EndsWith} {
+		if n := len(affix); t.MaxLength > 0 && n > t.MaxLength || t.IsLength > 0 && n > t.IsLength {
+			p.fail(pos, "startsWith or endsWith is longer than the value may be", "correct one of them")
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -117,7 +118,10 @@ func (p *parser) understandItem(raw *rawItem, h *header) Item {
 			p.blur(errs, warnings)
 		}
 	}
-	p.fits(&it)
+	errs := len(p.errs)
+	if p.fits(&it); slices.ContainsFunc(it.Decorators, func(d Decorator) bool { return d.after }) {
+		p.blur(errs, len(p.warnings))
+	}
 	return it
 }
 

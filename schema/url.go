@@ -21,12 +21,17 @@ func parseURL(s string) (a address, what, advice string) {
 		}
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok || !isScheme(scheme) {
+	driver, jdbc := strings.CutPrefix(scheme, "jdbc:")
+	if !ok || !isScheme(driver) {
 		return a, "not a URL", "set it to PROTOCOL://HOST/..."
 	}
 	a.scheme = strings.ToLower(scheme)
 	authority, path := rest, ""
-	if n := strings.IndexAny(rest, "/?#"); n >= 0 {
+	end := "/?#"
+	if jdbc {
+		end = "/?#;" // jdbc:sqlserver://HOST;databaseName=NAME
+	}
+	if n := strings.IndexAny(rest, end); n >= 0 {
 		authority, path = rest[:n], rest[n:]
 	}
 	web := a.scheme == "http" || a.scheme == "https" || a.scheme == "ws" || a.scheme == "wss"

@@ -63,7 +63,7 @@ func TestTypes(t *testing.T) {
 				"https://example.com", "postgresql+asyncpg://u:p%2Fw@db:5432/app", "postgresql:///app?host=/run/pg", "postgresql://h1:5432,h2:5433/app",
 				"redis://:pass@redis:6379/0", "rediss://redis", "unix:///run/redis.sock", "amqp://g:g@mq/%2F", "http://[::1]:80/", "https://medium.com/@user",
 				"sqlite:///./a.db", "https://key@o1.ingest.sentry.io/42", "postgres://u:p+a=b@db/x", "http://sub_domain.local", "redis+sentinel://h1:26379,h2:26379/0",
-				"redis://%2Frun%2Fredis.sock/0", "http://h:/", "http://[fe80::1%25eth0]:80/", "nats://a:4222,nats://b:4222",
+				"redis://%2Frun%2Fredis.sock/0", "http://h:/", "http://[fe80::1%25eth0]:80/", "nats://a:4222,nats://b:4222", "jdbc:postgresql://h:5432/d", "jdbc:sqlserver://h:1433;databaseName=x",
 				"postgresql://h/d?user=me@srv&password=x", "smtp://mail:25/?from=a@b.c", "s3://bucket/a@b", "docker://reg.io/i@sha256:abc", "ldap://h/cn=a@b",
 				"clickhouse://h/d?user=x@y", "mssql+pyodbc:///?odbc_connect=DRIVER%3D;UID=a@b",
 			},
@@ -71,10 +71,11 @@ func TestTypes(t *testing.T) {
 				"example.com", "localhost:3000", "://x", "1http://x", "http://", "https:///path", "http://a b", "http://x/\n", "http://host:port/", "http://host:99999/",
 				"postgres://u:a/b@db/x", "postgres://u:a#b@db/x", "postgres://u:1/b@db/x", "postgres://u:a@b@db/x", "postgres://u:a[b@db/x", "postgres://u:100%@db/x", "postgres://u:%zz@db",
 				"https://<host>/", "http://[::1", "http://a]b/", "http://${HOST}/", "https://h%zz/", "https://a..b/",
-				"redis://:a/b@h", "mysql://u/a@h/d", "https://u:a/b@h/",
+				"jdbc:oracle:thin:@h:1521:x", "redis://:a/b@h", "mysql://u/a@h/d", "https://u:a/b@h/",
 			},
 		},
-		{"url(allowedProtocols=[postgresql, Redis:])", []string{"postgresql://db", "postgresql+asyncpg://db", "POSTGRESQL://db", "redis://x"}, []string{"postgres://db", "https://db"}},
+		{"url(allowedProtocols=[postgresql, Redis:])", []string{"postgresql://db", "postgresql+asyncpg://db", "POSTGRESQL://db", "redis://x"}, []string{"postgres://db", "https://db", "jdbc:postgresql://db"}},
+		{"url(allowedProtocols=['jdbc:postgresql'])", []string{"jdbc:postgresql://db"}, []string{"postgresql://db", "jdbc:mysql://db"}},
 		{"url(allowedProtocols=[postgresql+psycopg])", []string{"postgresql+psycopg://db"}, []string{"postgresql://db", "postgresql+asyncpg://db"}},
 		{"url(allowedDomains=[example.com, 'localhost:3000'])", []string{"https://Example.com:8443/x", "http://localhost:3000"}, []string{"https://api.example.com", "http://localhost:3001", "http://localhost"}},
 		{"url(noTrailingSlash=true)", []string{"https://example.com/v1"}, []string{"https://example.com/"}},
@@ -234,11 +235,12 @@ func TestDefaultIsValidated(t *testing.T) {
 func TestInsecure(t *testing.T) {
 	placeholders := []string{
 		"changeme", "ChangeMe", "change-me", "CHANGE_ME", "password", "secret", "minioadmin", "devpassword", "dev-password", "<your key>", "<token>",
+		"changeme123", "change me", "Change Me 1", "secret-2", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 		"sk-ant-<your-key>", "...", "sk-ant-...", "sk-ant-…", "your-api-key", "your_secret", "xxxx", "the example", "listed", "LISTED",
 		"postgres://u:changeme@db/x", "postgres://u:change%2Dme@db/x", "postgres://postgres:postgres@db/x", "postgres://u:<password>@db/x", "postgres://u:listed@db/x",
 	}
 	fine := []string{
-		"My App <noreply@example.com>", "Alerts <alerts@corp.io>", "p9<Q7xw2>c4n4", "p9c4n4ry<Q7xw2>", "Hello, c4n4ry world...",
+		"My App <noreply@example.com>", "Alerts <alerts@corp.io>", "p9<Q7xw2>c4n4", "p9c4n4ry<Q7xw2>", "p9c4n4ry-<Q7xw2>", "Hello, c4n4ry world...",
 		"c4n4ryc4n4ry", "changemenot-c4n4ry", "secretary-c4n4ry", "pk.c4n4ry.c4n4ry", "a<b>c4n4ryc4n4ry", "Zk<3>c4n4ryc4n4ry", "postgres://u:c4n4ryc4n4ry@db/changeme", "...c4n4ry"[3:] + "c4n4ry",
 	}
 	const text = "# @currentEnv=$APP_ENV\n\n# @public\nAPP_ENV=\n# @sensitive @example='the example' @insecure(listed)\nITEM="
