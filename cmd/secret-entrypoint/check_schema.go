@@ -66,6 +66,9 @@ func (r *checkReport) inventory(inv *inventory, result *inject.Result, problems 
 		}
 		r.items = append(r.items, row)
 	}
+	if inv.manyNames() {
+		names = nil
+	}
 	for _, e := range inv.unlisted {
 		r.strays = append(r.strays, stray{e.Name, origin(e), nearest(e.Name, "", names)})
 	}

@@ -60,14 +60,16 @@ func (o *options) inventory(result *inject.Result, problems []inject.Problem) *i
 		}
 	}
 	inv.result, err = inv.schema.Validate(schema.Environment{Lookup: result.Environment.Lookup, Source: valueSources(result)})
+	inv.explainTemplates(problems)
 	explained, all := explainedBy(result, problems)
+	names := inv.unlistedNames()
 	for _, e := range schema.Errors(err) {
 		v, ok := e.(*schema.Violation)
 		if !ok || v.Rule == "required" && all || explained[v.Variable] {
 			continue
 		}
 		text := v.Error()
-		if near := nearest(v.Variable, "", inv.unlistedNames()); v.Rule == "required" && near != "" {
+		if near := nearest(v.Variable, "", names); v.Rule == "required" && near != "" {
 			text += " (" + near + " is set, and not in the schema: is it meant to be this one?)"
 		}
 		inv.fail(text, v.Rule, v.Variable)
@@ -151,12 +153,31 @@ func target(result *inject.Result, variable string) string {
 	return variable
 }
 
+// unlistedNames are the names of secrets that may have been meant for an item's; none if there are too many to compare.
 func (inv *inventory) unlistedNames() []string {
+	if inv.manyNames() {
+		return nil
+	}
 	var names []string
 	for _, e := range inv.unlisted {
 		names = append(names, e.Name)
 	}
 	return names
+}
+
+// explainTemplates says of a variable that a template lacks that its default in the schema does not count there.
+func (inv *inventory) explainTemplates(problems []inject.Problem) {
+	for _, p := range problems {
+		if e, ok := p.(*inject.TemplateError); ok && e.Unset != "" {
+			if it := inv.schema.Item(e.Unset); it != nil && it.Default.IsSet() {
+				e.What += " (its default in the schema comes after templates)"
+			}
+		}
+	}
+}
+
+func (inv *inventory) manyNames() bool {
+	return len(inv.unlisted)*len(inv.schema.Items) > mostCompared
 }
 
 // warningText is a warning with what may have been meant. What is unknown here and like nothing that is known may well

@@ -12,11 +12,24 @@ func suggest(wrong, prefix string, names []string) string {
 	return ": did you mean " + best + "?"
 }
 
+// longest is the longest name that others are compared with, and mostCompared how many pairs of names are compared where
+// there may be many of both: that takes a part of a second.
+const (
+	longest      = 100
+	mostCompared = 50000
+)
+
 // nearest is the name most like a wrong one, or "" when none is near.
 func nearest(wrong, prefix string, names []string) string {
 	own := strings.TrimPrefix(wrong, prefix)
+	if len(own) > longest {
+		return ""
+	}
 	best, least := "", (len(own)+1)/3+1
 	for _, name := range names {
+		if n := len(name) - len(prefix) - len(own); n >= least || -n >= least {
+			continue // so many letters at least are too many or too few
+		}
 		if d := distance(own, strings.TrimPrefix(name, prefix)); d < least {
 			best, least = name, d
 		}
