@@ -527,7 +527,7 @@ func (c *patternParser) escaped() (*set, rune, error) {
 	case 'x':
 		return c.hexadecimal()
 	}
-	if r < utf8.RuneSelf && r > ' ' && !isWord(byte(r)) {
+	if r < utf8.RuneSelf && !isLetter(byte(r)) && !isDigit(byte(r)) {
 		return nil, r, nil
 	}
 	return nil, 0, errors.New("an escape that is not known here")

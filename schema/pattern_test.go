@@ -68,6 +68,23 @@ func TestPatternErrors(t *testing.T) {
 	}
 }
 
+// Each escape: what is missing here is \p, \P, \Q and octal numbers, as the documentation says.
+func TestPatternEscapes(t *testing.T) {
+	missing := ""
+	for c := range 128 {
+		for _, pattern := range []string{`\` + string(rune(c)), `\` + string(rune(c)) + "12", `[\` + string(rune(c)) + "]"} {
+			_, ours := compilePattern(pattern, "")
+			_, theirs := regexp.Compile(pattern)
+			if (ours == nil) != (theirs == nil) {
+				missing += string(rune(c))
+			}
+		}
+	}
+	if missing != "0001234567QQ" {
+		t.Errorf("%q", missing)
+	}
+}
+
 // In linear time: a pattern that takes others for ever.
 func TestPatternTime(t *testing.T) {
 	p, err := compilePattern("^(a*)*(a|aa)+$", "")
