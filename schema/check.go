@@ -98,8 +98,20 @@ func unitOf(s string) time.Duration {
 	return 0
 }
 
+// longestName is how much of a name is told, in bytes.
+const longestName = 200
+
+// clipped cuts what is too long for a message.
+func clipped(s string) string {
+	if len(s) > longestName {
+		return strings.ToValidUTF8(s[:longestName], "") + "..."
+	}
+	return s
+}
+
 // printable returns a name of the schema for a message, quoted unless it is plain.
 func printable(s string) string {
+	s = clipped(s)
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return strconv.Quote(s)

@@ -88,7 +88,7 @@ func (p *parser) file() {
 		}
 	}
 	if d := decoratorsOf(p.comments); len(p.items) > 0 && len(d) > 0 {
-		p.fail(d[0].pos, "the file ends before the item that @"+d[0].Name+" is about", "is the file complete? Add the item, or remove the comment")
+		p.fail(d[0].pos, "the file ends before the item that @"+clipped(d[0].Name)+" is about", "is the file complete? Add the item, or remove the comment")
 		p.comments = nil
 	}
 	p.endBlock()

@@ -552,10 +552,23 @@ func TestBounded(t *testing.T) {
 			t.Errorf("%.20s: %d errors are told", text, n)
 		}
 	}
-	_, err = Parse("f", []byte("# "+strings.Repeat("x", 300000)+"\n# @type=string("+strings.Repeat("y", 300000)+"=1, z)\nA="))
+	// Nor is much of it told.
+	long := strings.Repeat("y", 100000)
+	s, err = Parse("f", []byte("# "+long+"\n# @type=string("+long+"=1, z) @"+long+"\nA=\n# @type="+long+"\nB=\n# @type=string("+long+"=1, "+long+"=2)\nC=\n# @"+long))
 	for _, e := range Errors(err) {
-		if e := e.(*SyntaxError); len(e.Caret()) > 300 || !strings.HasSuffix(e.Caret(), "^") {
+		if e := e.(*SyntaxError); len(e.Error()+e.Caret()) > 700 || !strings.HasSuffix(e.Caret(), "^") {
 			t.Errorf("%d bytes: %.200s", len(e.Caret()), e.Caret())
 		}
+	}
+	for _, w := range s.Warnings {
+		if len(w.String()+w.Unknown) > 700 {
+			t.Errorf("%d bytes: %.200s", len(w.String()), w)
+		}
+	}
+	if len(Errors(err)) != 3 || len(s.Warnings) != 5 {
+		t.Errorf("%d errors, %d warnings", len(Errors(err)), len(s.Warnings))
+	}
+	if text := joined(strings.Fields(many("value-%d ", 10000))); len(text) > 500 || !strings.HasSuffix(text, " others") {
+		t.Error(text)
 	}
 }

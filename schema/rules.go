@@ -118,6 +118,8 @@ func joined(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		switch {
+		case b.Len() > 2*longestName:
+			return b.String() + " or " + strconv.Itoa(len(words)-i) + " others"
 		case i > 0 && i == len(words)-1:
 			b.WriteString(" or ")
 		case i > 0:

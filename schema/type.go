@@ -80,7 +80,7 @@ func (p *parser) typeOf(d *Decorator) Type {
 		}
 		w := Warning{File: p.name, Line: d.Line, Text: "the type " + printable(t.Name) + " is not checked here"}
 		if !known(t.Name, foreignTypes) {
-			w.Unknown, w.Known = t.Name, typeNames
+			w.Unknown, w.Known = clipped(t.Name), typeNames
 		}
 		p.warnings = append(p.warnings, w)
 		return t
@@ -99,7 +99,7 @@ func (p *parser) typeOf(d *Decorator) Type {
 			continue
 		}
 		if seen[a.key] {
-			p.fail(a.pos, a.key+" is given twice", "remove one")
+			p.fail(a.pos, printable(a.key)+" is given twice", "remove one")
 		}
 		seen[a.key] = true
 		p.parameter(&t, a, d.Line)
@@ -171,13 +171,13 @@ func (p *parser) parameter(t *Type, a argument, line int) {
 	default:
 		for _, known := range parameters(t.Name) {
 			if alike(strings.ToLower(a.key), strings.ToLower(known)) {
-				p.fail(a.pos, "the parameter "+a.key+" of the type "+t.Name+" is called "+known, "correct it")
+				p.fail(a.pos, "the parameter "+printable(a.key)+" of the type "+t.Name+" is called "+known, "correct it")
 				return
 			}
 		}
 		p.warnings = append(p.warnings, Warning{
-			File: p.name, Line: line, Text: "the parameter " + a.key + " of the type " + t.Name + " is not checked here",
-			Unknown: a.key, Known: parameters(t.Name),
+			File: p.name, Line: line, Text: "the parameter " + printable(a.key) + " of the type " + t.Name + " is not checked here",
+			Unknown: clipped(a.key), Known: parameters(t.Name),
 		})
 	}
 	if !ok {

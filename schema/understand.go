@@ -164,7 +164,7 @@ func (p *parser) sound(d *Decorator, seen map[string]bool, names []string) bool 
 	}
 	if !known(d.Name, names) {
 		if !d.after {
-			p.warnings = append(p.warnings, Warning{File: p.name, Line: d.Line, Unknown: "@" + d.Name, Known: prefixed("@", names)})
+			p.warnings = append(p.warnings, Warning{File: p.name, Line: d.Line, Unknown: "@" + clipped(d.Name), Known: prefixed("@", names)})
 		}
 		return false
 	}
@@ -200,7 +200,7 @@ func (p *parser) sound(d *Decorator, seen map[string]bool, names []string) bool 
 func (p *parser) references(s *Schema, h *header) {
 	switch {
 	case s.CurrentEnv != "" && s.Item(s.CurrentEnv) == nil:
-		p.fail(h.current, "@currentEnv names "+s.CurrentEnv+", which is no item of this file", "add the item, or correct the name")
+		p.fail(h.current, "@currentEnv names "+clipped(s.CurrentEnv)+", which is no item of this file", "add the item, or correct the name")
 	case s.CurrentEnv == "" && h.forEnv >= 0:
 		p.fail(h.forEnv, "forEnv(...) needs to know the environment", "say in the header which item names it: # @currentEnv=$APP_ENV")
 	case s.CurrentEnv != "" && s.Item(s.CurrentEnv).Type.Values != nil:
