@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -116,7 +115,7 @@ func (p *program) rotate(s *schema.Schema) int {
 	interrupted := func() bool { return len(signals) > 0 }
 	o := rotate.Options{Request: request, Records: p.records, DryRun: p.dryRun, Undo: p.rollback, Interrupted: interrupted}
 	if p.then != nil {
-		o.Verify = func(names []string) error { return p.verify(names, interrupted) }
+		o.Verify = p.verify
 	}
 	report, err := rotate.Run(p.target, o)
 	if report != nil {
@@ -129,11 +128,19 @@ func (p *program) rotate(s *schema.Schema) int {
 		err = fmt.Errorf("the report could not be written: %v", p.stdout.err)
 		p.error(err)
 	}
-	var unclear *rotate.UnclearError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &unclear), report != nil && report.Changed:
+	case report != nil && report.Changed:
+		return exitChanged
+	}
+	return p.failed(err)
+}
+
+// failed is the status for an error: whether it is known that the old values are in place.
+func (p *program) failed(err error) int {
+	var unclear *rotate.UnclearError
+	if errors.As(err, &unclear) {
 		return exitChanged
 	}
 	return exitFailed
@@ -142,26 +149,14 @@ func (p *program) rotate(s *schema.Schema) int {
 // interruptions are the signals by which an operator stops it. Go would end at the last of them with a trace, and with the status of a failure.
 var interruptions = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
-// verify runs the commands of --then, in order, until one fails. An interruption is passed on to it.
-func (p *program) verify(names []string, interrupted func() bool) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		for ctx.Err() == nil && !interrupted() {
-			time.Sleep(50 * time.Millisecond)
-		}
-		cancel()
-	}()
+// verify runs the commands of --then, in order, until one fails. It waits for their end, whatever signal comes: what has begun to tell a
+// database its new password must not go on behind a rollback.
+func (p *program) verify(names []string) error {
 	for _, command := range p.then {
-		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+		cmd := exec.Command("sh", "-c", command)
 		cmd.Env = append(os.Environ(), "SECRET_ROTATE_NAMES="+strings.Join(names, " "), "SECRET_ROTATE_KIND="+p.target.Kind(), "SECRET_ROTATE_TARGET="+p.target.Place())
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, p.stderr, p.stderr
-		err := cmd.Run()
-		switch {
-		case ctx.Err() != nil:
-			return fmt.Errorf("--then %s: interrupted", rotate.Printable(command))
-		case err != nil:
+		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("--then %s: %w", rotate.Printable(command), err)
 		}
 	}
@@ -172,18 +167,18 @@ func (p *program) verify(names []string, interrupted func() bool) error {
 func (p *program) overdue(s *schema.Schema) int {
 	now := time.Now()
 	all, found, err := rotate.Overdue(p.target, s, p.names, p.records, now)
-	p.recovered(found)
 	if err != nil {
 		p.error(err)
-		return exitFailed
+		return p.failed(err)
 	}
+	p.recovered(found)
+	p.table(all, found)
 	if p.metrics != "" {
 		if err := rotate.Publish(p.metrics, rotate.Metrics(all, p.target, now)); err != nil {
 			p.error(fmt.Errorf("--metrics: %w", err))
 			return exitFailed
 		}
 	}
-	p.table(all)
 	if p.stdout.err != nil {
 		p.error(fmt.Errorf("the table could not be written: %v", p.stdout.err))
 		return exitFailed

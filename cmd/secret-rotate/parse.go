@@ -42,7 +42,7 @@ type option struct {
 func optionTable() []option {
 	return []option{
 		{"schema", "FILE", func(p *parser, v string) { p.schema = v }},
-		{"dotenv", "FILE", func(p *parser, v string) { p.file = v; p.store("--dotenv", rotate.NewDotenv(v)) }},
+		{"dotenv", "FILE", func(p *parser, v string) { p.store("--dotenv", rotate.NewDotenv(v)) }},
 		{"dir", "DIR", func(p *parser, v string) { p.store("--dir", rotate.NewDirectory(v)) }},
 		{"k8s", "NAMESPACE/SECRET", func(p *parser, v string) { p.stores, p.k8s = append(p.stores, "--k8s"), v }},
 		{"swarm", "SERVICE,...", func(p *parser, v string) { p.stores, p.swarm = append(p.stores, "--swarm"), v }},
@@ -67,7 +67,6 @@ func optionTable() []option {
 type parser struct {
 	options
 	stores   []string // the options that named a target
-	file     string   // of --dotenv
 	k8s      string
 	swarm    string
 	keep     int
@@ -189,9 +188,6 @@ func (p *parser) check() {
 	together(p.dropPrevious, "--drop-previous", p.set != nil, "--set")
 	if p.rollback && p.then == nil {
 		p.mistake("--rollback: goes with --then COMMAND, whose failure it undoes")
-	}
-	if p.records != "" && (p.records == p.schema || p.records == p.file) {
-		p.mistake("--records: is the schema or the target itself: name a file of its own")
 	}
 	if p.metrics != "" && !p.overdue {
 		p.mistake("--metrics: goes with --overdue")

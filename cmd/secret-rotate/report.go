@@ -87,6 +87,8 @@ func (p *program) report(r *rotate.Report, err error) {
 	}
 }
 
+var recoveredWords = map[rotate.Recovery]string{rotate.Finished: "done", rotate.Undone: "failed", rotate.Unknown: "unknown"}
+
 // recovered tells what was found of a rotation that was killed.
 func (p *program) recovered(found rotate.Recovery) {
 	switch {
@@ -95,6 +97,8 @@ func (p *program) recovered(found rotate.Recovery) {
 		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed after its switch: it is complete now, and recorded")
 	case found == rotate.Undone:
 		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed before its switch: the old values were in place, and it was cleaned up")
+	case found == rotate.Unknown:
+		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed, and its journal has been removed since: some values may be old and some new: compare them with its backup, which rotations.jsonl names")
 	}
 }
 
@@ -120,20 +124,21 @@ func (p *program) reportJSON(r *rotate.Report, err error) {
 		How  string      `json:"how,omitempty"`
 	}
 	out := struct {
-		ID       string   `json:"id"`
-		Kind     string   `json:"kind"`
-		Target   string   `json:"target"`
-		Who      string   `json:"who"`
-		DryRun   bool     `json:"dry_run"`
-		Changed  bool     `json:"changed"`
-		Undone   bool     `json:"undone"`
-		Verified bool     `json:"verified"`
-		Backup   string   `json:"backup,omitempty"`
-		Records  string   `json:"records"`
-		Changes  []change `json:"changes"`
-		Notes    []string `json:"notes,omitempty"`
-		Error    string   `json:"error,omitempty"`
-	}{ID: r.ID, Kind: r.Kind, Target: r.Target, Who: r.Who, DryRun: p.dryRun, Changed: r.Changed, Undone: r.Undone, Verified: r.Verified, Backup: r.Backup, Records: r.Records, Changes: []change{}, Notes: r.Notes}
+		ID        string   `json:"id"`
+		Kind      string   `json:"kind"`
+		Target    string   `json:"target"`
+		Who       string   `json:"who"`
+		DryRun    bool     `json:"dry_run"`
+		Changed   bool     `json:"changed"`
+		Undone    bool     `json:"undone"`
+		Verified  bool     `json:"verified"`
+		Backup    string   `json:"backup,omitempty"`
+		Records   string   `json:"records"`
+		Recovered string   `json:"recovered,omitempty"` // as with --overdue
+		Changes   []change `json:"changes"`
+		Notes     []string `json:"notes,omitempty"`
+		Error     string   `json:"error,omitempty"`
+	}{ID: r.ID, Kind: r.Kind, Target: r.Target, Who: r.Who, DryRun: p.dryRun, Changed: r.Changed, Undone: r.Undone, Verified: r.Verified, Recovered: recoveredWords[r.Recovered], Backup: r.Backup, Records: r.Records, Changes: []change{}, Notes: r.Notes}
 	if r.Plan != nil {
 		for _, c := range r.Plan.Changes {
 			out.Changes = append(out.Changes, change{c.Name, c.Kind, c.How})
@@ -153,9 +158,9 @@ func writeJSON(out io.Writer, v any) {
 }
 
 // table prints what is due when.
-func (p *program) table(all []rotate.Due) {
+func (p *program) table(all []rotate.Due, found rotate.Recovery) {
 	if p.logJSON {
-		p.tableJSON(all)
+		p.tableJSON(all, found)
 		return
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
@@ -180,7 +185,7 @@ func (p *program) table(all []rotate.Due) {
 	fmt.Fprintf(p.stdout, "%d of %d overdue\n", late, len(all))
 }
 
-func (p *program) tableJSON(all []rotate.Due) {
+func (p *program) tableJSON(all []rotate.Due, found rotate.Recovery) {
 	type row struct {
 		Name    string     `json:"name"`
 		Every   int64      `json:"every_seconds"`
@@ -192,11 +197,13 @@ func (p *program) tableJSON(all []rotate.Due) {
 		Late    int64      `json:"late_seconds"`
 	}
 	out := struct {
-		Kind    string `json:"kind"`
-		Target  string `json:"target"`
-		Overdue int    `json:"overdue"`
-		Values  []row  `json:"values"`
-	}{Kind: p.target.Kind(), Target: p.target.Place(), Values: []row{}}
+		Kind   string `json:"kind"`
+		Target string `json:"target"`
+		// What became of a rotation before, that was killed: "done", "failed" or "unknown".
+		Recovered string `json:"recovered,omitempty"`
+		Overdue   int    `json:"overdue"`
+		Values    []row  `json:"values"`
+	}{Kind: p.target.Kind(), Target: p.target.Place(), Recovered: recoveredWords[found], Values: []row{}}
 	for _, d := range all {
 		r := row{Name: d.Name, Every: int64(d.Every / time.Second), Missing: d.Missing, By: d.Source, Age: int64(d.Age / time.Second), Overdue: d.Late > 0, Late: int64(d.Late / time.Second)}
 		if !d.Last.IsZero() {

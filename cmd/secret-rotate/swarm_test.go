@@ -315,6 +315,60 @@ func TestSwarmVersions(t *testing.T) {
 	invoke(t, "", target...).want(t, exitFailed, "make them one, or rotate one service at a time")
 }
 
+// Versions that somebody else has made, for later or for something else, are left.
+func TestSwarmForeignVersions(t *testing.T) {
+	dir := useFake(t, "docker")
+	fake := newSwarm()
+	fake.Secrets["app_jwt_v2"] = fakeVersion{canary, nil}
+	fake.Secrets["app_jwt_v7"] = fakeVersion{canary, nil}
+	saveFake(dir, fake)
+	target := []string{"--schema", writeSchema(t, dir), "--swarm", "worker,api", "--keep", "1", "JWT_SECRET_KEY"}
+	invoke(t, "", target...).want(t, exitDone, "is the secret app_jwt_v8", "none, by --keep 1", "the version app_jwt was removed")
+	invoke(t, "", target...).want(t, exitDone, "is the secret app_jwt_v9", "the version app_jwt_v8 was removed")
+	var now fakeSwarm
+	loadFake(dir, &now)
+	for _, name := range []string{"app_jwt_v2", "app_jwt_v7", "app_jwt_v9", "app_postgres"} {
+		if _, there := now.Secrets[name]; !there {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if len(now.Secrets) != 4 {
+		t.Errorf("%d secrets", len(now.Secrets))
+	}
+	invoke(t, "", "--schema", writeSchema(t, dir), "--swarm", "api,api").want(t, exitFailed, "api is named twice")
+
+	// A secret that a service has by another name, too, is told.
+	now.Services["api"].Secrets = append(now.Services["api"].Secrets, attach("app_jwt_v9", "signing_key"))
+	saveFake(dir, now)
+	invoke(t, "", target...).want(t, exitDone, "the service api has the old secret of JWT_SECRET_KEY as SIGNING_KEY, too: not changed")
+}
+
+// A removal that was killed between two services is completed by the next run.
+func TestSwarmHalfDropped(t *testing.T) {
+	dir := useFake(t, "docker")
+	saveFake(dir, newSwarm())
+	target := []string{"--schema", writeSchema(t, dir), "--swarm", "api,worker"}
+	invoke(t, "", append(target, "JWT_SECRET_KEY", "--previous")...).want(t, exitDone)
+	os.Remove(filepath.Join(dir, "arguments"))
+	for n := 1; n < 50; n++ {
+		saved, _ := os.ReadFile(filepath.Join(dir, "state.json"))
+		os.Remove(filepath.Join(dir, "arguments"))
+		os.Remove(filepath.Join(dir, "fault"))
+		t.Setenv("FAKE_FAULT", strconv.Itoa(n)+":kill-after")
+		invoke(t, "", append(target, "--drop-previous")...)
+		t.Setenv("FAKE_FAULT", "")
+		if !exists(filepath.Join(dir, "fault")) {
+			return
+		}
+		invoke(t, "", append(target, "--overdue")...).want(t, exitLate)
+		if s := readSwarm(dir); s == nil {
+			t.Fatalf("killed at %d: half of it is left", n)
+		}
+		os.WriteFile(filepath.Join(dir, "state.json"), saved, 0o600)
+	}
+	t.Error("it never came to an end")
+}
+
 // A key that every task accepts before any signs with it: it is made as the previous one first.
 func TestSwarmAcceptFirst(t *testing.T) {
 	dir := useFake(t, "docker")
@@ -330,7 +384,7 @@ func TestSwarmAcceptFirst(t *testing.T) {
 	if s := readSwarm(dir); len(s) != 3 || s["JWT_SECRET_KEY"] != oldJWT || s["JWT_SECRET_KEY_PREVIOUS"] != next {
 		t.Errorf("accepted by all: %v", names(s))
 	}
-	if labels := load().Secrets["app_jwt_v2"].Labels; len(labels) != 3 || labels["stack"] != "app" || labels["secret-rotate.rotation"] == "another" {
+	if labels := load().Secrets["app_jwt_v2"].Labels; len(labels) != 4 || labels["secret-rotate.replaces"] != "app_jwt" || labels["stack"] != "app" || labels["secret-rotate.rotation"] == "another" {
 		t.Errorf("labels: %v", labels)
 	}
 	invoke(t, next, append(target, "JWT_SECRET_KEY", "--previous", "--then", "false", "--rollback")...).want(t, exitFailed, "was undone")

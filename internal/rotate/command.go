@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type tool struct {
 	name        string
 	secrets     []Secret    // what it must not be quoted with
 	interrupted func() bool // or nil: then it is not interrupted
+	apart       bool        // nor by Ctrl-C at the terminal
 }
 
 // answerTimeout is how long a tool may take for one answer: none is asked to wait for anything.
@@ -32,6 +34,7 @@ func (t *tool) run(stdin []byte, args ...string) ([]byte, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.apart}
 	stop := make(chan struct{})
 	if t.interrupted != nil {
 		go cancelWhen(t.interrupted, cancel, stop)

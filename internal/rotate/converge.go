@@ -12,8 +12,8 @@ import (
 // pollSwarm is how often Docker is asked how far it is.
 const pollSwarm = 500 * time.Millisecond
 
-// wait asks for the services until done says so, or fails.
-func (s *Swarm) wait(done func(service swarmService) (bool, error)) error {
+// wait asks for the services that are updated until done says so, or fails.
+func (s *Swarm) wait(done func(name string, service swarmService) (bool, error)) error {
 	deadline := time.Now().Add(s.timeout)
 	for {
 		specs, err := s.inspect()
@@ -22,7 +22,10 @@ func (s *Swarm) wait(done func(service swarmService) (bool, error)) error {
 		}
 		var waiting []string
 		for i, service := range specs {
-			ok, err := done(service)
+			if !s.updated[s.services[i]] {
+				continue
+			}
+			ok, err := done(s.services[i], service)
 			if err != nil {
 				return fmt.Errorf("the service %s: %w", s.services[i], err)
 			}
@@ -43,48 +46,48 @@ func (s *Swarm) wait(done func(service swarmService) (bool, error)) error {
 // converged waits until all tasks of all services run with what they were given. That may take minutes, so the operator can
 // interrupt it.
 func (s *Swarm) converged(interrupted func() bool) error {
-	if err := s.wait(func(service swarmService) (bool, error) {
+	return s.wait(func(name string, service swarmService) (bool, error) {
 		if interrupted != nil && interrupted() {
 			return false, errors.New("interrupted before it converged")
 		}
 		if service.UpdateStatus == nil {
-			return service.idle() || s.spared(service), nil
+			return service.idle(), nil
 		}
 		switch state := service.UpdateStatus.State; state {
 		case "completed":
-			return true, nil
+			// With --update-failure-action continue an update completes although its tasks fail.
+			return s.runs(name, service)
 		case "updating", "":
 			return false, nil
 		default:
 			return false, fmt.Errorf("the update is %s: %s", strings.ReplaceAll(state, "_", " "), Printable(service.UpdateStatus.Message))
 		}
-	}); err != nil {
-		return err
+	})
+}
+
+// runs reports whether all tasks that a service should have are running.
+func (s *Swarm) runs(name string, service swarmService) (bool, error) {
+	out, err := s.docker.run(nil, "service", "ps", "--filter", "desired-state=running", "--format", "{{.CurrentState}}", name)
+	if err != nil {
+		return false, err
 	}
-	// With --update-failure-action continue an update completes although its tasks fail.
-	for _, name := range s.services {
-		out, err := s.docker.run(nil, "service", "ps", "--filter", "desired-state=running", "--format", "{{.CurrentState}}", name)
-		if err != nil {
-			return err
-		}
-		for _, state := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-			if state != "" && !strings.HasPrefix(state, "Running") {
-				return fmt.Errorf("the service %s: a task is %s after the update", name, strings.ToLower(Printable(state)))
-			}
+	running := 0
+	for _, state := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		switch {
+		case strings.HasPrefix(state, "Running"):
+			running++
+		case state != "":
+			return false, nil // it starts, or waits to be started again
 		}
 	}
-	return nil
+	r := service.Spec.Mode.Replicated
+	return r == nil || r.Replicas == nil || running >= *r.Replicas, nil
 }
 
 // idle reports whether a service has no tasks that an update could replace.
 func (s swarmService) idle() bool {
 	r := s.Spec.Mode.Replicated
 	return r != nil && r.Replicas != nil && *r.Replicas == 0
-}
-
-// spared reports whether a service was not updated, since it has nothing of what changes. So there is no state to wait for.
-func (s *Swarm) spared(service swarmService) bool {
-	return service.PreviousSpec == nil || len(s.created) > 0 && !s.has(service.Spec, s.id)
 }
 
 // back brings every service that has the new secrets back to what it had, and waits for it. A rollback of a
@@ -95,7 +98,7 @@ func (s *Swarm) back() error {
 	}
 	var errs []error
 	for i, service := range s.specs {
-		if !s.has(service.Spec, s.id) && !s.dropped(service) {
+		if !s.updated[s.services[i]] || !s.has(service.Spec, s.id) && !s.dropped(service) {
 			continue
 		}
 		if service.PreviousSpec == nil || s.has(*service.PreviousSpec, s.id) {
@@ -109,7 +112,7 @@ func (s *Swarm) back() error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	return s.wait(func(service swarmService) (bool, error) {
+	return s.wait(func(_ string, service swarmService) (bool, error) {
 		switch {
 		case s.has(service.Spec, s.id), s.dropped(service):
 			return false, nil
@@ -149,18 +152,7 @@ func (s *Swarm) Finish() (notes []string) {
 		if name == "" {
 			continue
 		}
-		base, _ := version(name)
-		kept := 0
-		for _, v := range s.ofBase(base) {
-			_, n := version(v)
-			_, old := version(s.attached[c.Name].SecretName)
-			unused := s.attached[c.Name].SecretName != "" && v != name && n > old
-			if !unused {
-				kept++
-			}
-			if !unused && kept <= s.keep || s.uses(v) {
-				continue
-			}
+		for _, v := range s.outdated(name) {
 			if _, err := s.docker.run(nil, "secret", "rm", v); err != nil {
 				notes = append(notes, "the version "+v+" was not removed: "+err.Error())
 			} else {
@@ -169,6 +161,25 @@ func (s *Swarm) Finish() (notes []string) {
 		}
 	}
 	return notes
+}
+
+// outdated are the versions that the newest one has made superfluous, and no service uses: those that it took the place of, one after the other,
+// but for --keep; and those made by rotations that did not end. What somebody else has made, and no rotation replaced, is not touched.
+func (s *Swarm) outdated(newest string) (names []string) {
+	line := []string{newest}
+	for v := s.versions[newest].Spec.Labels[replacesLabel]; v != "" && !slices.Contains(line, v); v = s.versions[v].Spec.Labels[replacesLabel] {
+		if _, there := s.versions[v]; there {
+			line = append(line, v)
+		}
+	}
+	base, _ := version(newest)
+	for _, v := range s.ofBase(base) {
+		if !slices.Contains(line, v) && s.versions[v].Spec.Labels[rotationLabel] != "" {
+			names = append(names, v)
+		}
+	}
+	names = append(names, line[min(s.keep, len(line)):]...)
+	return slices.DeleteFunc(names, s.uses)
 }
 
 // uses reports whether any of the services has a secret.

@@ -21,7 +21,7 @@ import (
 //  1. `.rotate-stage` gets new/FILE, complete, and old/FILE, a copy; drop/FILE for what goes and added/FILE for what is new.
 //  2. It is renamed to `.rotate-commit`. That decides: from here on it goes forward, in this run or the next.
 //  3. Each new/FILE is renamed to FILE; each FILE in drop is removed.
-//  4. It is renamed to `.rotate-done`, and removed.
+//  4. It is renamed to `.rotate-done`, and removed when the record says so.
 //
 // If a rename of step 3 fails, `.rotate-commit` is renamed to `.rotate-undo`, and each file that was replaced gets its copy back; then
 // it is `.rotate-undone` until that is recorded. Killed in step 3, some files are new and some old until the next run, which goes on
@@ -171,7 +171,7 @@ func (d *directory) recover() (Recovery, error) {
 	case exists(d.at(journalUndo)):
 		return Undone, d.back()
 	case exists(d.at(journalDone)):
-		return Finished, os.RemoveAll(d.at(journalDone))
+		return Finished, nil
 	case exists(d.at(journalStage)), exists(d.at(journalUndone)):
 		return Undone, nil
 	}
@@ -179,13 +179,14 @@ func (d *directory) recover() (Recovery, error) {
 }
 
 // trusted sees that a journal, if there is one, is what a rotation makes: all of its directories, and of someone who may change every
-// file here anyway. In a directory that is writable by others (as /tmp is) anyone could make one.
+// file here anyway. In a directory with the sticky bit (as /tmp) anyone could make one; in any other, who can do that can replace the files as well.
 func (d *directory) trusted(journal string) error {
 	if !exists(d.at(journal)) {
 		return nil
 	}
 	refused := func(part, why string) error {
-		return fmt.Errorf("%s %s: no rotation made it so: look at what is in it, and remove it", Printable(d.at(journal, part)), why)
+		return fmt.Errorf("%s %s, so it is not believed: if a rotation was killed here, make it again what that made (owner, mode 0700), and run this again; "+
+			"if none was, look at what is in it, and remove it", Printable(d.at(journal, part)), why)
 	}
 	own, err := os.Stat(d.path)
 	if err != nil {
@@ -202,6 +203,7 @@ func (d *directory) trusted(journal string) error {
 		switch owner := ownerOf(info); {
 		case !info.IsDir():
 			return refused(part, "is not a directory")
+		case own.Mode()&fs.ModeSticky == 0:
 		case info.Mode()&0o022 != 0:
 			return refused(part, "can be written by others")
 		case owner != 0 && owner != os.Geteuid() && owner != ownerOf(own):
@@ -219,8 +221,9 @@ func ownerOf(info fs.FileInfo) int {
 }
 
 func (d *directory) discard() {
-	os.RemoveAll(d.at(journalStage))
-	os.RemoveAll(d.at(journalUndone))
+	for _, journal := range []string{journalStage, journalUndone, journalDone} {
+		os.RemoveAll(d.at(journal))
+	}
 }
 
 // stage is step 1.
@@ -308,10 +311,9 @@ func (d *directory) forward() error {
 	if err := os.Rename(d.at(journalCommit), d.at(journalDone)); err != nil {
 		return err
 	}
-	if err := syncDir(d.path); err != nil { // .rotate-done stays, for the next run to complete the record
+	if err := syncDir(d.path); err != nil {
 		return &UnclearError{fmt.Errorf("the new values are in place, but may not be on the disk: %w", err)}
 	}
-	os.RemoveAll(d.at(journalDone)) // or by the next run
 	return nil
 }
 

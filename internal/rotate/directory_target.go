@@ -59,7 +59,7 @@ func (d *Directory) Recover(begun *Record) (Recovery, error) {
 	}
 	found, err := d.plain.recover()
 	if err == nil && found == NothingLeft && begun != nil {
-		found = Finished
+		found = Unknown
 	}
 	return found, err
 }
@@ -129,6 +129,13 @@ func (d *Directory) StageUndo() error {
 		back = append(back, stagedFile{file: s.file, now: s.old, old: now})
 	}
 	return d.stage(back)
+}
+
+// Settle removes what tells the next run that the switch is complete, now that a record does.
+func (d *Directory) Settle() {
+	if !d.isVolume {
+		os.RemoveAll(d.plain.at(journalDone))
+	}
 }
 
 // Discard implements Target. A backup of what has not changed is of no use, and one more copy of the values.

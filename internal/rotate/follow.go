@@ -28,9 +28,13 @@ func follow(name, text string, sensitive bool, rotated []Change) (pieces []piece
 		if c.Old == "" || c.Old == c.New {
 			continue
 		}
-		found := inURL(text, sensitive, c)
-		if found == nil && sensitive {
-			found = anywhere(name, text, c)
+		found := inURLs(text, sensitive, c)
+		if sensitive {
+			for _, p := range anywhere(name, text, c) {
+				if !slices.ContainsFunc(found, func(q piece) bool { return p.from < q.to && q.from < p.to }) {
+					found = append(found, p)
+				}
+			}
 		}
 		if found == nil && len(c.Old) >= 4 && strings.Contains(text, string(c.Old)) {
 			doubt = "holds what may be the old value of " + c.Name + ", or only looks like it: not changed"
@@ -40,13 +44,15 @@ func follow(name, text string, sensitive bool, rotated []Change) (pieces []piece
 			if clash < 0 {
 				pieces = append(pieces, p)
 			} else if pieces[clash] != p {
-				return nil, "holds the old value of more than one of those that change, and which it follows can't be told: change them one by one"
+				return nil, twins
 			}
 		}
 	}
 	slices.SortFunc(pieces, func(a, b piece) int { return a.from - b.from })
 	return pieces, doubt
 }
+
+const twins = "holds a value that more than one secret has, and which of them it is can't be told: give each its own by hand first, here too, or this one with --set"
 
 func splicePieces(text string, pieces []piece) string {
 	var b strings.Builder
@@ -56,6 +62,33 @@ func splicePieces(text string, pieces []piece) string {
 		at = p.to
 	}
 	return b.String() + text[at:]
+}
+
+// inURLs looks at all URLs in a text: brokers are listed one after the other, and a URL can be in the query of another. Each goes up to where the next begins.
+func inURLs(text string, sensitive bool, c Change) (found []piece) {
+	var starts []int
+	for from := 0; ; {
+		i := strings.Index(text[from:], "://")
+		if i < 0 {
+			break
+		}
+		start := from + i
+		for start > from && isSchemeRune(rune(text[start-1])) {
+			start--
+		}
+		starts = append(starts, start)
+		from += i + len("://")
+	}
+	for n, start := range starts {
+		end := len(text)
+		if n+1 < len(starts) {
+			end = starts[n+1]
+		}
+		for _, p := range inURL(text[start:end], sensitive, c) {
+			found = append(found, piece{p.from + start, p.to + start, p.text})
+		}
+	}
+	return found
 }
 
 // inURL looks at the parts of a URL that hold secrets.
@@ -84,7 +117,7 @@ func inURL(text string, sensitive bool, c Change) (found []piece) {
 			user, password = start+colon, start+colon+1
 		}
 		// Where both are the same word, it is the password that is rotated, unless the item is a user or an access key.
-		named := strings.Contains(c.Name, "USER") || strings.Contains(c.Name, "ACCESS_KEY")
+		named := strings.Contains(c.Name, "USER") || strings.Contains(c.Name, "ACCESS_KEY") && !strings.Contains(c.Name, "SECRET")
 		switch {
 		case named && part(start, user):
 		case password > user && part(password, start+at):

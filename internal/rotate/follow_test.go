@@ -23,6 +23,11 @@ func TestFollow(t *testing.T) {
 		{"DB_PASSWORD", "longenough1", "a b", "host=db password=longenough1 dbname=app", "host=db password=longenough1 dbname=app", "may be the old value"},
 		{"DB_PASSWORD", "short", "new", "host=db password=short", "host=db password=short", "may be the old value"},
 		{"DB_PASSWORD", "dev", "new", "devplatform", "devplatform", ""},
+		{"MQ_PASSWORD", "oldpw", "new", "amqp://app:oldpw@mq1:5672//;amqp://app:oldpw@mq2:5672//", "amqp://app:new@mq1:5672//;amqp://app:new@mq2:5672//", ""},
+		{"MQ_PASSWORD", "oldpw", "new", "redis://:oldpw@r1,redis://:oldpw@r2", "redis://:new@r1,redis://:new@r2", ""},
+		{"DB_PASSWORD", "oldpw", "n/w", "https://x/?fallback=postgresql://app:oldpw@h/d", "https://x/?fallback=postgresql://app:n%2Fw@h/d", ""},
+		{"DB_PASSWORD", "longenough123456", "new", "x://u:longenough123456@h/ and longenough123456", "x://u:new@h/ and new", ""},
+		{"AWS_SECRET_ACCESS_KEY", "minioadmin", "new", "s3://minioadmin:minioadmin@minio/x", "s3://minioadmin:new@minio/x", ""},
 		{"DB_PASSWORD", "longenough1", "new", "longenough1", "longenough1", "may be the old value"},
 		{"DB_PASSWORD", "longenough1", "new", "longenough1:longenough1", "longenough1:longenough1", "may be the old value"},
 		{"DB_PASSWORD", "longenough123456", "new", "longenough123456", "new", ""},
@@ -61,7 +66,7 @@ func TestFollow(t *testing.T) {
 	if got := splicePieces("first00123456789:second0123456789", pieces); got != "second0123456789:third003" {
 		t.Errorf("got %s", got)
 	}
-	if pieces, doubt := follow("X", "x://u:same0000@h", true, []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || !strings.Contains(doubt, "more than one") {
+	if pieces, doubt := follow("X", "x://u:same0000@h", true, []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || doubt != twins {
 		t.Errorf("%v %s", pieces, doubt)
 	}
 }
@@ -122,5 +127,23 @@ func TestGenerate(t *testing.T) {
 	}
 	if _, err := Generate(schema.Generate{Kind: "words"}); err == nil {
 		t.Error("made something unknown")
+	}
+}
+
+// Two secrets with one value: of a URL that holds it nobody knows whose it is.
+func TestAmbiguous(t *testing.T) {
+	s, err := schema.Parse("f", []byte("# @generate=hex(8)\nA_PASSWORD=\n# @generate=hex(8)\nB_PASSWORD=\nURL=\nOTHER=\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []Entry{{Name: "A_PASSWORD", Value: "same"}, {Name: "B_PASSWORD", Value: "same"}, {Name: "URL", Value: "x://:same@h"}}
+	for _, names := range [][]string{nil, {"A_PASSWORD"}, {"B_PASSWORD"}} {
+		if _, err := MakePlan(Request{Schema: s, Names: names}, entries, "here"); err == nil || !strings.Contains(err.Error(), "URL: holds a value that more than one secret has") {
+			t.Errorf("%v: %v", names, err)
+		}
+	}
+	entries[2].Value = "x://:other@h"
+	if _, err := MakePlan(Request{Schema: s, Names: []string{"A_PASSWORD"}}, entries, "here"); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,8 +1,10 @@
 package rotate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -106,5 +108,16 @@ func Metrics(all []Due, t Target, now time.Time) []byte {
 	return []byte(b.String())
 }
 
-// Publish writes a file in one step, readable by all, so that a collector never reads half of it.
-func Publish(path string, data []byte) error { return publish(path, data, 0o644) }
+// Publish writes a file in one step, readable by all, so that a collector never reads half of it. It replaces nothing but what it has
+// written before.
+func Publish(path string, data []byte) error {
+	before, _, err := readRegular(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case len(before) > 0 && !bytes.HasPrefix(before, []byte("# HELP secret_rotate_")):
+		return fmt.Errorf("%s is a file of something else: name one of its own", Printable(path))
+	}
+	return publish(path, data, 0o644)
+}

@@ -227,8 +227,8 @@ func (p *planner) follow() {
 		}
 		pieces, doubt := follow(e.Name, string(e.Value), it == nil || it.Sensitive.Holds(p.environment()), rotated)
 		switch {
-		case doubt != "" && pieces == nil && strings.Contains(doubt, "more than one"):
-			p.fail("%s: %s", e.Name, doubt)
+		case doubt == twins || p.ambiguous(e, rotated):
+			p.fail("%s: %s", e.Name, twins)
 		case doubt != "":
 			p.note("%s: %s", e.Name, doubt)
 		}
@@ -237,6 +237,21 @@ func (p *planner) follow() {
 		}
 		p.plan.Changes = append(p.plan.Changes, Change{Name: e.Name, Kind: Followed, Old: e.Value, HadOld: true, New: Secret(splicePieces(string(e.Value), pieces)), pieces: pieces})
 	}
+}
+
+// ambiguous reports whether an entry would follow a value that is also that of another secret, which stays: it may hold that one's.
+func (p *planner) ambiguous(holder Entry, rotated []Change) bool {
+	var shared []Change
+	for _, c := range rotated {
+		if slices.ContainsFunc(p.entries, func(e Entry) bool {
+			it := p.Schema.Item(e.Name)
+			return e.Name != c.Name && e.Value == c.Old && p.change(e.Name) == nil && it != nil && it.Generate.Kind != ""
+		}) {
+			shared = append(shared, c)
+		}
+	}
+	pieces, _ := follow(holder.Name, string(holder.Value), true, shared)
+	return pieces != nil
 }
 
 // environment is the value of the variable that names it, or its default.

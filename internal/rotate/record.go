@@ -66,6 +66,9 @@ func (r *records) read() (all []Record, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(data) > 0 && data[0] != '{' {
+		return nil, fmt.Errorf("%s: holds something else: name a file of its own with --records", Printable(r.path))
+	}
 	lines := bytes.Split(data, []byte("\n"))
 	for i, line := range lines {
 		if len(bytes.TrimSpace(line)) == 0 {

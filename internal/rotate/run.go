@@ -92,6 +92,7 @@ func Run(t Target, o Options) (report *Report, err error) {
 	if err := log.append(rec); err != nil { // 8
 		return report, fmt.Errorf("the new values are in place, but the record that says so could not be written: %w: make room, and run it again with --overdue, which completes the record", err)
 	}
+	settle(t)
 	if err := verified(t, o, log, rec, report); err != nil { // 9
 		return report, err
 	}
@@ -179,7 +180,18 @@ func undo(t Target, log *records, rec Record) (undone bool, err error) {
 		return false, failedUndo(t, log, rec, err)
 	}
 	rec.Outcome = OutcomeUndone
-	return true, log.append(rec)
+	if err := log.append(rec); err != nil {
+		return true, err
+	}
+	settle(t)
+	return true, nil
+}
+
+// settle lets a target forget how far it was, when a record tells it.
+func settle(t Target) {
+	if s, ok := t.(interface{ Settle() }); ok {
+		s.Settle()
+	}
 }
 
 // failedUndo ends an undoing whose switch failed.
@@ -216,7 +228,11 @@ func recovered(t Target, log *records, past []Record, look bool) (Recovery, erro
 	}
 	found, err := t.Recover(begun)
 	if err != nil {
-		return found, fmt.Errorf("recover from a rotation that was killed: %w", err)
+		err = fmt.Errorf("recover from a rotation that was killed: %w", err)
+		if begun != nil {
+			err = &UnclearError{err}
+		}
+		return found, err
 	}
 	if begun == nil {
 		t.Discard()
@@ -225,6 +241,8 @@ func recovered(t Target, log *records, past []Record, look bool) (Recovery, erro
 	rec := *begun
 	rec.Since = nil
 	switch {
+	case found == Unknown:
+		rec.Outcome, rec.Error = OutcomeFailed, "killed, and its journal was removed: some values may be new"
 	case found == Finished && begun.Outcome == OutcomeBegun:
 		rec.Outcome = OutcomeDone
 	case found == Finished:

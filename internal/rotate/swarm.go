@@ -33,10 +33,15 @@ type Swarm struct {
 	attached map[string]attachment  // by variable
 	changes  []Change
 	created  map[string]string // the new version, by the variable
+	updated  map[string]bool   // the services that this rotation updates
 	undoing  bool
 }
 
-const rotationLabel = "secret-rotate.rotation"
+// Labels of the versions that are made here: by which rotation, and what they took the place of. What has none is somebody else's.
+const (
+	rotationLabel = "secret-rotate.rotation"
+	replacesLabel = "secret-rotate.replaces"
+)
 
 // A swarmService is what is used of `docker service inspect`.
 type swarmService struct {
@@ -51,7 +56,8 @@ type swarmSpec struct {
 		ContainerSpec struct{ Secrets []attachment }
 	}
 	Mode struct {
-		Replicated *struct{ Replicas *int }
+		Replicated               *struct{ Replicas *int }
+		ReplicatedJob, GlobalJob *struct{}
 	}
 }
 
@@ -77,7 +83,10 @@ type swarmSecret struct {
 // timeout how long services may take to converge.
 func NewSwarm(services, beside string, keep int, timeout time.Duration) (*Swarm, error) {
 	s := &Swarm{services: strings.Split(services, ","), beside: beside, keep: keep, timeout: timeout, docker: tool{name: "docker"}}
-	for _, name := range s.services {
+	for i, name := range s.services {
+		if slices.Contains(s.services[:i], name) {
+			return nil, errors.New(Printable(name) + " is named twice")
+		}
 		if name == "" || strings.HasPrefix(name, "-") || strings.ContainsAny(name, " /") {
 			return nil, errors.New("must be SERVICE, or several with commas")
 		}
@@ -86,7 +95,7 @@ func NewSwarm(services, beside string, keep int, timeout time.Duration) (*Swarm,
 }
 
 func (s *Swarm) Kind() string       { return "swarm" }
-func (s *Swarm) Place() string      { return strings.Join(s.services, ",") }
+func (s *Swarm) Place() string      { return strings.Join(slices.Sorted(slices.Values(s.services)), ",") } // in whatever order they are named
 func (s *Swarm) Beside() string     { return s.beside }
 func (s *Swarm) Identify(id string) { s.id = id }
 
@@ -102,6 +111,16 @@ func (s *Swarm) Notes() (notes []string) {
 	}
 	if notes == nil {
 		return nil
+	}
+	for i, service := range s.specs {
+		for _, a := range service.Spec.TaskTemplate.ContainerSpec.Secrets {
+			name := variable(path.Base(a.File.Name))
+			for _, c := range s.changes {
+				if s.created[c.Name] != "" && s.attached[c.Name].SecretName == a.SecretName && s.changeOf(name) == nil && name != c.Name+previousSuffix {
+					notes = append(notes, "the service "+s.services[i]+" has the old secret of "+c.Name+" as "+name+", too: not changed")
+				}
+			}
+		}
 	}
 	return append(notes, "docker stack deploy brings back the secrets that its file names: name these there",
 		"Swarm does not show values, so that what holds an old one (a URL) did not follow: compose it in the container, or give it with --set")
@@ -173,11 +192,13 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 		return NothingLeft, err
 	}
 	switched, concerned, drops := 0, 0, len(begun.Rotated) == 0
-	for _, service := range s.specs {
+	s.updated = make(map[string]bool)
+	for i, service := range s.specs {
 		if s.has(service.Spec, begun.ID) {
+			s.updated[s.services[i]] = true
 			switched++
 		}
-		if takes(service, begun.Rotated) {
+		if takes(service.Spec, begun.Rotated) {
 			concerned++
 		}
 	}
@@ -185,7 +206,7 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 	result := map[bool]Recovery{true: Finished, false: Undone}
 	switch {
 	case drops:
-		return result[!s.anyHas(begun.Dropped)], nil
+		return s.recoverDrop(begun.Dropped, undoing)
 	case switched == 0:
 		return result[undoing], nil
 	case switched < concerned || undoing:
@@ -197,20 +218,43 @@ func (s *Swarm) Recover(begun *Record) (Recovery, error) {
 	return Finished, nil
 }
 
-// takes reports whether a service gets new versions of any of these variables: it has one, or what one is the previous value of.
-func takes(service swarmService, rotated []string) bool {
-	return slices.ContainsFunc(service.Spec.TaskTemplate.ContainerSpec.Secrets, func(a attachment) bool {
-		name := variable(path.Base(a.File.Name))
-		return slices.Contains(rotated, name) || slices.Contains(rotated, name+previousSuffix)
-	})
+// recoverDrop: where some services have lost what was to be dropped and others have not, the others lose it now.
+func (s *Swarm) recoverDrop(names []string, undoing bool) (Recovery, error) {
+	have, lost := false, false
+	for _, service := range s.specs {
+		has := service.Spec.hasAny(names)
+		have = have || has
+		lost = lost || !has && service.PreviousSpec != nil && service.PreviousSpec.hasAny(names)
+	}
+	switch {
+	case undoing && have, !undoing && !have:
+		return Finished, nil
+	case undoing, !lost:
+		return Undone, nil
+	}
+	s.changes = nil
+	for _, name := range names {
+		s.changes = append(s.changes, Change{Name: name, Kind: Dropped})
+	}
+	if err := s.update(); err != nil {
+		return NothingLeft, err
+	}
+	return Finished, s.converged(nil)
 }
 
-// anyHas reports whether any service has any of these variables.
-func (s *Swarm) anyHas(names []string) bool {
-	return slices.ContainsFunc(s.specs, func(service swarmService) bool {
-		return slices.ContainsFunc(service.Spec.TaskTemplate.ContainerSpec.Secrets, func(a attachment) bool {
-			return slices.Contains(names, variable(path.Base(a.File.Name)))
-		})
+// takes reports whether a service gets new versions of any of these variables: it has one, or what one is the previous value of.
+func takes(spec swarmSpec, rotated []string) bool {
+	names := slices.Clone(rotated)
+	for _, name := range rotated {
+		names = append(names, strings.TrimSuffix(name, previousSuffix))
+	}
+	return spec.hasAny(names)
+}
+
+// hasAny reports whether a service has any of these variables.
+func (s swarmSpec) hasAny(names []string) bool {
+	return slices.ContainsFunc(s.TaskTemplate.ContainerSpec.Secrets, func(a attachment) bool {
+		return slices.Contains(names, variable(path.Base(a.File.Name)))
 	})
 }
 
@@ -221,7 +265,10 @@ func (s *Swarm) Read() (all []Entry, err error) {
 	}
 	s.attached = make(map[string]attachment)
 	var errs []error
-	for _, service := range s.specs {
+	for i, service := range s.specs {
+		if service.Spec.Mode.ReplicatedJob != nil || service.Spec.Mode.GlobalJob != nil {
+			errs = append(errs, fmt.Errorf("the service %s is a job, which runs once and never converges: start it anew with the new secrets", s.services[i]))
+		}
 		for _, a := range service.Spec.TaskTemplate.ContainerSpec.Secrets {
 			name := variable(path.Base(a.File.Name))
 			if other, twice := s.attached[name]; twice {
@@ -291,9 +338,12 @@ func (s *Swarm) Stage(changes []Change) (string, error) {
 			name += "_v" + strconv.Itoa(n+1)
 		}
 		args := []string{"secret", "create", "--label", rotationLabel + "=" + s.id}
+		if there {
+			args = append(args, "--label", replacesLabel+"="+like.SecretName)
+		}
 		labels := s.versions[like.SecretName].Spec.Labels // docker stack rm goes by one, and scripts by theirs
 		for _, key := range slices.Sorted(maps.Keys(labels)) {
-			if key != rotationLabel {
+			if key != rotationLabel && key != replacesLabel {
 				args = append(args, "--label", key+"="+labels[key])
 			}
 		}
@@ -303,11 +353,14 @@ func (s *Swarm) Stage(changes []Change) (string, error) {
 		}
 		s.created[c.Name] = name
 		v := swarmSecret{}
-		v.Spec.Name, v.Spec.Labels = name, map[string]string{rotationLabel: s.id}
+		v.Spec.Name, v.Spec.Labels = name, map[string]string{rotationLabel: s.id, replacesLabel: like.SecretName}
 		s.versions[name] = v
 	}
 	if kept == nil {
 		return "none is needed: the secrets stay in Swarm", nil
+	}
+	if s.keep == 1 {
+		return "none, by --keep 1: removed in the end are " + strings.Join(kept, ", "), nil
 	}
 	return "in Swarm, which does not show it: " + strings.Join(kept, ", "), nil
 }
@@ -320,8 +373,12 @@ func (s *Swarm) StageUndo() error {
 		return err
 	}
 	for i, service := range specs {
-		if service.PreviousSpec == nil && s.has(service.Spec, s.id) {
+		switch {
+		case !s.updated[s.services[i]]:
+		case service.PreviousSpec == nil && s.has(service.Spec, s.id):
 			return fmt.Errorf("the service %s has nothing to go back to", s.services[i])
+		case s.has(service.Spec, s.id) && s.has(*service.PreviousSpec, s.id):
+			return fmt.Errorf("the service %s has been updated again since: all are left as they are", s.services[i])
 		}
 	}
 	return nil
@@ -344,7 +401,7 @@ func (s *Swarm) Discard() {
 // Commit implements Target.
 func (s *Swarm) Commit() error {
 	interrupted := s.docker.interrupted
-	s.docker.interrupted = nil // what has begun is completed, or taken back
+	s.docker.interrupted, s.docker.apart = nil, true // what has begun is completed, or taken back
 	if s.undoing {
 		if err := s.back(); err != nil {
 			return &UnclearError{err}
@@ -367,11 +424,13 @@ func (s *Swarm) Commit() error {
 
 // update gives each service all of its new secrets in one update. Not a new image: the tag may lead to another one by now.
 func (s *Swarm) update() error {
+	s.updated = make(map[string]bool)
 	for i, service := range s.specs {
 		args := s.arguments(service.Spec.TaskTemplate.ContainerSpec.Secrets, i == 0)
 		if args == nil {
 			continue
 		}
+		s.updated[s.services[i]] = true
 		args = append([]string{"service", "update", "--detach", "--quiet", "--no-resolve-image"}, args...)
 		if _, err := s.docker.run(nil, append(args, s.services[i])...); err != nil {
 			return err

@@ -53,6 +53,7 @@ const (
 	NothingLeft Recovery = iota
 	Finished             // the new values count
 	Undone               // the old values count
+	Unknown              // what would tell was removed by somebody
 )
 
 // An UnclearError says that a switch failed halfway and could not be taken back at once.
