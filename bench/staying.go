@@ -57,7 +57,7 @@ func (r *report) staying(say func(string, ...any)) {
 		}
 		row("the old process's last act to the next one's `main`", s.restart)
 	}
-	say("\nconsul-template looks at local files every two seconds, and has no settle time here.")
+	say("\nconsul-template looks at local files every two seconds, and has no settle time here.\n")
 }
 
 // stayBudgets are the lines of the budget table for what stays.
