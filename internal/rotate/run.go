@@ -42,7 +42,7 @@ type Report struct {
 // Run rotates. The report is not nil if it got as far as a plan, or found something to recover. With an error, Changed says which values count.
 func Run(t Target, o Options) (report *Report, err error) {
 	report = &Report{ID: newID(), Kind: t.Kind(), Who: who()}
-	if r, ok := t.(interface{ InterruptedBy(func() bool) }); ok && o.Interrupted != nil {
+	if r, ok := t.(interruptible); ok && o.Interrupted != nil {
 		r.InterruptedBy(o.Interrupted)
 	}
 	if err := t.Open(); err != nil { // 1
@@ -67,7 +67,7 @@ func Run(t Target, o Options) (report *Report, err error) {
 	}
 	rec := summary(report.ID, report.Plan.Changes)
 	rec.Since = undated(o.Request, entries, past)
-	if named, ok := t.(interface{ Identify(id string) }); ok {
+	if named, ok := t.(identified); ok {
 		named.Identify(report.ID)
 	}
 	if report.Backup, err = t.Stage(report.Plan.Changes); err != nil { // 4, 5
@@ -96,7 +96,7 @@ func Run(t Target, o Options) (report *Report, err error) {
 	if err := verified(t, o, log, rec, report); err != nil { // 9
 		return report, err
 	}
-	if f, ok := t.(interface{ Finish() []string }); ok {
+	if f, ok := t.(finished); ok {
 		report.Notes = append(report.Notes, f.Finish()...)
 	}
 	return report, nil
@@ -189,7 +189,7 @@ func undo(t Target, log *records, rec Record) (undone bool, err error) {
 
 // settle lets a target forget how far it was, when a record tells it.
 func settle(t Target) {
-	if s, ok := t.(interface{ Settle() }); ok {
+	if s, ok := t.(settled); ok {
 		s.Settle()
 	}
 }

@@ -37,6 +37,21 @@ type Target interface {
 	Notes() []string
 }
 
+// What only some targets need.
+type (
+	// interruptible is asked, from before Open until Commit, whether the operator wants to stop.
+	interruptible interface{ InterruptedBy(func() bool) }
+
+	// identified has the rotation's ID in the store, and is told before Stage.
+	identified interface{ Identify(id string) }
+
+	// settled keeps a sign that a switch is complete until a record says so.
+	settled interface{ Settle() }
+
+	// finished removes what is not needed any more when all went well, and returns what to tell the operator.
+	finished interface{ Finish() (notes []string) }
+)
+
 // An Entry is one secret in a store.
 type Entry struct {
 	Name   string // of the variable
