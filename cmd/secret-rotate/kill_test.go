@@ -74,6 +74,59 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 	}
 }
 
+// A system call that fails, at each point: whatever happens, the exit status tells which values are in place.
+func TestFailingAtEverySystemCall(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("strace is missing: nothing fails: install it")
+	}
+	if testing.Short() {
+		t.Skip("hundreds of processes are traced: not in a short run")
+	}
+	binary := buildBinary(t)
+	for _, l := range layouts {
+		for name, args := range map[string][]string{"rotate": nil, "undo": {"--then", "false", "--rollback"}} {
+			t.Run(l.name+"-"+name, func(t *testing.T) {
+				t.Parallel()
+				points := 0
+				for _, call := range []string{"fsync", "rename,renameat,renameat2"} {
+					for n := 1; ; n++ {
+						dir, err := os.MkdirTemp(t.TempDir(), "")
+						if err != nil {
+							t.Fatal(err)
+						}
+						target := append([]string{"--schema", writeSchema(t, dir)}, l.make(t, dir, oldState())...)
+						trace := filepath.Join(dir, "trace")
+						cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", trace, "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, n), binary}, append(target, args...)...)...)
+						cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+						out, _ := cmd.CombinedOutput()
+						if traced, _ := os.ReadFile(trace); !bytes.Contains(traced, []byte("INJECTED")) {
+							break
+						}
+						points++
+						status, kind := cmd.ProcessState.ExitCode(), (killed{}).kind(l.read(t, dir), oldState())
+						if kind == "mixed" || status == exitDone && kind != "new" || status == exitFailed && kind != "old" || bytes.Contains(out, []byte(canary)) {
+							t.Errorf("%s number %d: status %d, the %s values: %s", call, n, status, kind, out)
+						}
+						// It is no dead end, and the records say what is there.
+						if out, err := exec.Command(binary, append(target, "--overdue")...).CombinedOutput(); err != nil {
+							t.Errorf("%s number %d: --overdue: %v: %s", call, n, err, out)
+						}
+						killed{}.recorded(t, dir, kind)
+						leftovers(t, dir)
+						if t.Failed() {
+							t.Fatalf("%s number %d: %s", call, n, out)
+						}
+					}
+				}
+				if points < 5 {
+					t.Errorf("only %d points", points)
+				}
+				t.Logf("%d points", points)
+			})
+		}
+	}
+}
+
 // once kills one run, and looks. It reports whether there was something to kill.
 func (k killed) once(t *testing.T, binary, call string, n int, counts map[string]int) bool {
 	t.Helper()

@@ -18,6 +18,7 @@ type fakeSwarm struct {
 	Secrets  map[string]fakeVersion // by name, which is the id, too
 	Bad      string                 // a service whose tasks fail with new secrets
 	Action   string                 // what Swarm does then: pause or rollback
+	Dead     bool                   // or: the update completes, and no task runs
 }
 
 type fakeService struct {
@@ -65,6 +66,9 @@ func fakeDocker(dir string, args []string, stdin []byte) (string, error) {
 		out, err := json.Marshal(all)
 		return string(out), err
 	case "service ps":
+		if s.Dead && s.Services[rest[len(rest)-1]].State == "completed" {
+			return "", nil
+		}
 		return "Running 1 second ago\n", nil
 	case "secret ls":
 		var names []string
@@ -341,6 +345,27 @@ func TestSwarmForeignVersions(t *testing.T) {
 	now.Services["api"].Secrets = append(now.Services["api"].Secrets, attach("app_jwt_v9", "signing_key"))
 	saveFake(dir, now)
 	invoke(t, "", target...).want(t, exitDone, "the service api has the old secret of JWT_SECRET_KEY as SIGNING_KEY, too: not changed")
+}
+
+// With the failure action continue an update completes although its tasks are dead. And what once became of a service that has
+// nothing of what changes is no concern.
+func TestSwarmDeadTasks(t *testing.T) {
+	dir := useFake(t, "docker")
+	fake := newSwarm()
+	fake.Secrets["app_other"] = fakeVersion{canary, nil}
+	other := []fakeAttachment{attach("app_other", "other")}
+	fake.Services["cron"] = &fakeService{Secrets: other, Previous: other, State: "rollback_completed"}
+	saveFake(dir, fake)
+	target := []string{"--schema", writeSchema(t, dir), "--swarm", "api,worker,cron", "--timeout", "2s"}
+	invoke(t, "", target...).want(t, exitDone)
+	before := readSwarm(dir)
+	loadFake(dir, &fake)
+	fake.Dead = true
+	saveFake(dir, fake)
+	invoke(t, "", target...).want(t, exitFailed, "api, worker did not converge in 2s: all services have their old secrets again")
+	if fmt.Sprint(readSwarm(dir)) != fmt.Sprint(before) {
+		t.Error("not what it was")
+	}
 }
 
 // A removal that was killed between two services is completed by the next run.
