@@ -82,7 +82,7 @@ func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 func filter(name string) func(string) string {
 	switch name {
 	case "urlencode":
-		return urlencode
+		return PercentEncode
 	case "base64":
 		return func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	case "json":
@@ -106,9 +106,9 @@ func likeFilter(name string) string {
 	return ""
 }
 
-// urlencode percent-encodes all but the unreserved characters of RFC 3986, section 2.3,
+// PercentEncode is the filter urlencode: it percent-encodes all but the unreserved characters of RFC 3986, section 2.3,
 // so that the result can stand anywhere in a URL.
-func urlencode(s string) string {
+func PercentEncode(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {

@@ -3,6 +3,8 @@ package rotate
 import (
 	"slices"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
 
 // A piece is new text for a part of a value.
@@ -150,10 +152,10 @@ func isSchemeRune(r rune) bool {
 
 // likewise writes a new value as the old one was. Raw stays raw as long as a URL can hold it.
 func likewise(raw, old, new string) string {
-	if raw == old && percent(old) != old && !strings.ContainsFunc(new, func(r rune) bool { return r > '~' || r <= ' ' || strings.ContainsRune("/?#@:%[]\"<>\\^`{|}&;", r) }) {
+	if raw == old && inject.PercentEncode(old) != old && !strings.ContainsFunc(new, func(r rune) bool { return r > '~' || r <= ' ' || strings.ContainsRune("/?#@:%[]\"<>\\^`{|}&;", r) }) {
 		return new
 	}
-	return percent(new)
+	return inject.PercentEncode(new)
 }
 
 // soundsSecret reports whether something is called as secrets are.
@@ -193,7 +195,7 @@ func anywhere(name, text string, c Change) (found []piece) {
 		}
 		p := piece{i, i + n, string(c.New)}
 		if encoded {
-			p.text = percent(p.text)
+			p.text = inject.PercentEncode(p.text)
 		} else if n < len(text) && strings.ContainsFunc(p.text, isDelicate) && !strings.ContainsFunc(string(c.Old), isDelicate) {
 			return nil // what is around it may not take this value
 		}
@@ -225,20 +227,6 @@ func match(text, value string) (n int, encoded bool) {
 
 func isAlnum(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
-// percent encodes everything but RFC 3986's unreserved characters, as secret-entrypoint's urlencode does.
-func percent(text string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(text) {
-		if c := text[i]; isAlnum(c) || strings.IndexByte("-._~", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
 }
 
 func isPercent(text string) bool {

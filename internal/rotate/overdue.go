@@ -39,8 +39,10 @@ func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now
 	if found, err = recovered(t, log, past, false); err != nil {
 		return nil, found, err
 	}
-	if past, err = log.read(); err != nil {
-		return nil, found, fmt.Errorf("read the records: %w", err)
+	if unfinished(past) != nil { // it has its end now
+		if past, err = log.read(); err != nil {
+			return nil, found, fmt.Errorf("read the records: %w", err)
+		}
 	}
 	stored, err := t.Read()
 	if err != nil {

@@ -493,7 +493,7 @@ func (s *Swarm) arguments(have []attachment, first bool) []string {
 		return nil
 	}
 	var args []string
-	for _, name := range sortedKeys(changed) {
+	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		args = append(args, "--secret-rm", name)
 	}
 	for _, a := range want {
@@ -512,12 +512,4 @@ func (s *Swarm) changeOf(name string) *Change {
 		}
 	}
 	return nil
-}
-
-func sortedKeys(set map[string]bool) (keys []string) {
-	for k := range set {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

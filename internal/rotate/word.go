@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
 )
 
 // Printable is text from outside as part of a message: on one line, and without escape sequences for a terminal.
@@ -65,19 +67,12 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// variable is the variable that a file gives, as secret-entrypoint names it.
+// variable is the variable that a file gives, as secret-entrypoint names it. For a file that it makes none of, that is the file's own name,
+// which no schema has.
 func variable(file string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z':
-			return r - 'a' + 'A'
-		case r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_':
-			return r
-		}
-		return '_'
-	}, file)
-	if name != "" && name[0] >= '0' && name[0] <= '9' {
-		name = "_" + name
+	name, wrong := inject.Name("", file)
+	if wrong != "" {
+		return Printable(file)
 	}
 	return name
 }
