@@ -15,21 +15,35 @@ import (
 	"time"
 )
 
-// backendWord makes this program the backend instead of the demo.
-const backendWord = "backend"
+// backend is a server that reads its configuration from the environment only. It serves until
+// SIGTERM, or until the other end of its standard input is closed.
+func backend(args []string) int {
+	address := "127.0.0.1:0"
+	if len(args) == 1 {
+		address = args[0]
+	}
 
-// backend is a program that reads its configuration from the environment only. It
-// serves what it sees until it is told to stop.
-func backend() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	// It handles SIGTERM to its end, also when its standard input has closed before.
+	whole, end := context.WithCancel(context.Background())
+	defer end()
+	ctx, stop := signal.NotifyContext(whole, syscall.SIGTERM)
 	defer stop()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 		return 1
 	}
-	server := &http.Server{Handler: http.HandlerFunc(health), ReadHeaderTimeout: time.Second}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("/health", health)
+	mux.HandleFunc("/orders", orders)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	go server.Serve(listener)
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		end()
+	}()
+
 	fmt.Println(listener.Addr())
 	<-ctx.Done()
 	server.Shutdown(context.Background())
@@ -44,35 +58,103 @@ func health(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// askBackend starts the backend behind the shim, asks it, and stops it.
-func askBackend(cmd *exec.Cmd) error {
+// orders answers with the process that did it, if the database lets it in.
+func orders(w http.ResponseWriter, _ *http.Request) {
+	if err := askDatabase(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	fmt.Fprintln(w, os.Getpid())
+}
+
+// A process is the backend behind the shim.
+type process struct {
+	cmd     *exec.Cmd
+	hold    io.Closer // its standard input, which closes when this process ends
+	address string
+	lines   <-chan string // of the log, already shown; closed at its end
+}
+
+// start starts the backend behind the shim, and waits for it to listen.
+func (s *stage) start(args ...string) (*process, error) {
+	cmd := s.command(s.shim, append([]string{"--dir", s.secrets}, args...)...)
 	show(cmd)
-	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
+	}
+
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
+
+	lines := make(chan string, 100)
+	go func() {
+		defer close(lines)
+		for scanner := bufio.NewScanner(log); scanner.Scan(); {
+			fmt.Println(scanner.Text())
+			lines <- scanner.Text()
+		}
+	}()
+
+	p := &process{cmd: cmd, hold: hold, lines: lines}
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("the backend did not start: %w", cmd.Wait())
+		return nil, fmt.Errorf("the backend did not start: %w", p.end())
 	}
-	url := "http://" + strings.TrimSpace(address) + "/health"
-	fmt.Printf("$ curl %s        # the shim was started as process %d\n", url, cmd.Process.Pid)
+
+	p.address = strings.TrimSpace(address)
+	return p, nil
+}
+
+// stop asks the backend to stop, and shows how it ended.
+func (p *process) stop() error {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	err := p.end()
+	fmt.Println("-> stopped by SIGTERM:", p.cmd.ProcessState)
+	return err
+}
+
+// end waits for the end of the backend and of its log.
+func (p *process) end() error {
+	p.hold.Close()
+	for range p.lines {
+		// They have been shown.
+	}
+	return p.cmd.Wait()
+}
+
+// askBackend starts the backend behind the shim, asks it, and stops it.
+func (s *stage) askBackend() error {
+	p, err := s.start("--", "demo", backendWord)
+	if err != nil {
+		return err
+	}
+
+	url := "http://" + p.address + "/health"
+	fmt.Printf("$ curl %s        # the shim was started as process %d\n", url, p.cmd.Process.Pid)
+	if err := show200(url); err != nil {
+		p.end()
+		return err
+	}
+	return p.stop()
+}
+
+func show200(url string) error {
 	response, err := http.Get(url)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	if _, err := io.Copy(os.Stdout, response.Body); err != nil {
-		return err
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	err = cmd.Wait()
-	fmt.Println("-> stopped by SIGTERM:", cmd.ProcessState)
+	_, err = io.Copy(os.Stdout, response.Body)
 	return err
 }

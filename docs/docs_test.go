@@ -2,34 +2,20 @@
 package docs
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	parser "github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
 // pages are all Markdown files of the repository, by their path from its root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	found := map[string]string{}
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name := entry.Name()
-		if entry.IsDir() && (name == ".git" || name == "bin" || name == "dist") {
-			return filepath.SkipDir
-		}
-		if entry.IsDir() || !strings.HasSuffix(name, ".md") {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		found[strings.TrimPrefix(path, "../")] = string(text)
-		return err
-	})
+	found, err := parser.Texts("..")
 	if err != nil || found["README.md"] == "" || found["docs/reference.md"] == "" {
 		t.Fatal("pages not found: ", err)
 	}
@@ -42,19 +28,14 @@ type block struct {
 	text []string
 }
 
-func blocks(page string) (all []block) {
-	open := ""
-	for i, line := range strings.Split(page, "\n") {
-		fence := strings.TrimSpace(line)
-		switch {
-		case open == "" && strings.HasPrefix(fence, "```"):
-			open = fence[:len(fence)-len(strings.TrimLeft(fence, "`"))]
-			all = append(all, block{line: i + 1})
-		case open != "" && fence == open:
-			open = ""
-		case open != "":
-			all[len(all)-1].text = append(all[len(all)-1].text, line)
-		}
+func blocks(t *testing.T, name, page string) (all []block) {
+	t.Helper()
+	found, err := parser.Parse(name, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range found {
+		all = append(all, block{line: b.Line, text: strings.Split(strings.TrimSuffix(b.Text, "\n"), "\n")})
 	}
 	return all
 }
@@ -67,7 +48,7 @@ var quoted = regexp.MustCompile(`^(?:#|//|--) ((?:examples|test|demo|cmd|inject|
 func TestQuotedFiles(t *testing.T) {
 	quotes := 0
 	for name, page := range pages(t) {
-		for _, b := range blocks(page) {
+		for _, b := range blocks(t, name, page) {
 			if len(b.text) == 0 {
 				continue
 			}
@@ -148,10 +129,10 @@ func TestLinks(t *testing.T) {
 	all := pages(t)
 	anchors := map[string]map[string]bool{}
 	for name, page := range all {
-		anchors[name] = headings(page)
+		anchors[name] = headings(t, name, page)
 	}
 	for name, page := range all {
-		for _, l := range link.FindAllStringSubmatch(inCode.ReplaceAllString(outside(page), ""), -1) {
+		for _, l := range link.FindAllStringSubmatch(inCode.ReplaceAllString(outside(t, name, page), ""), -1) {
 			target, anchor, hasAnchor := strings.Cut(l[1], "#")
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
@@ -170,9 +151,9 @@ func TestLinks(t *testing.T) {
 }
 
 // outside is a page less its blocks.
-func outside(page string) string {
+func outside(t *testing.T, name, page string) string {
 	lines := strings.Split(page, "\n")
-	for _, b := range blocks(page) {
+	for _, b := range blocks(t, name, page) {
 		for i := range b.text {
 			lines[b.line+i] = ""
 		}
@@ -181,9 +162,9 @@ func outside(page string) string {
 }
 
 // headings are the anchors of a page.
-func headings(page string) map[string]bool {
+func headings(t *testing.T, name, page string) map[string]bool {
 	found := map[string]bool{}
-	for _, line := range strings.Split(outside(page), "\n") {
+	for _, line := range strings.Split(outside(t, name, page), "\n") {
 		title := strings.TrimLeft(line, "#")
 		if title == line || !strings.HasPrefix(title, " ") {
 			continue

@@ -3,17 +3,24 @@ package inject
 import (
 	"slices"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
 )
 
 // compose sets the variables that templates give. Templates see the environment
 // with all secrets in it, and each other's results.
 func (l *loader) compose() {
-	c := composer{loader: l, index: make(map[string]int), parsed: make([]template, len(l.Templates)), failed: make(map[string]bool)}
+	c := composer{
+		loader: l,
+		index:  make(map[string]int),
+		parsed: make([]template, len(l.Templates)),
+		failed: make(map[string]bool),
+	}
 	for i, t := range l.Templates {
 		c.parse(i, t)
 	}
 	for _, i := range c.order() {
-		if name := l.Templates[i].Name; !c.failed[name] && !c.expand(name, c.parsed[i]) {
+		if name := l.Templates[i].Name; !c.failed[name] && !c.expand(l.Templates[i], c.parsed[i]) {
 			c.failed[name] = true
 		}
 	}
@@ -28,22 +35,31 @@ type composer struct {
 }
 
 func (c *composer) parse(i int, t Template) {
-	subject := Subject{Variable: t.Name}
-	if !IsName(t.Name) {
-		c.fail(&TemplateError{Subject: subject, What: "a variable's name has letters, digits and underscores, and does not begin with a digit"})
+	if !dotenv.IsName(t.Name) {
+		c.fail(&Problem{
+			Kind:     KindTemplate,
+			Variable: t.Name,
+			What: "a variable's name has letters, digits and underscores, and does not begin " +
+				"with a digit",
+		})
 		c.failed[t.Name] = true
 		return
 	}
 	if _, twice := c.index[t.Name]; twice {
-		c.fail(&TemplateError{Subject: subject, What: "there are two templates for this variable: remove one"})
+		c.fail(&Problem{
+			Kind:     KindTemplate,
+			Variable: t.Name,
+			What:     "there are two templates for this variable: remove one",
+		})
 		c.failed[t.Name] = true
 		return
 	}
+
 	c.index[t.Name] = i
 	var broken []syntaxProblem
 	c.parsed[i], broken = parseTemplate(t.Text)
 	for _, b := range broken {
-		c.fail(&TemplateError{Subject: subject, Column: b.column, What: b.what})
+		c.fail(&Problem{Kind: KindTemplate, Variable: t.Name, Column: b.column, What: b.what})
 		c.failed[t.Name] = true
 	}
 }
@@ -59,6 +75,7 @@ func (c *composer) order() []int {
 			}
 		}
 	}
+
 	for {
 		order, cycle := orderTemplates(uses)
 		if cycle == nil {
@@ -70,23 +87,39 @@ func (c *composer) order() []int {
 			names = append(names, c.Templates[i].Name)
 			c.failed[c.Templates[i].Name] = true
 		}
-		c.fail(&TemplateError{Subject: Subject{Variable: names[0]}, What: "it needs itself: " + strings.Join(append(names, names[0]), " needs ") + ": compose one of them from other variables"})
+		c.fail(&Problem{
+			Kind:     KindTemplate,
+			Variable: names[0],
+			What: "it needs itself: " + strings.Join(append(names, names[0]), " needs ") +
+				": compose one of them from other variables",
+		})
 	}
 }
 
 // expand sets the variable of one template, and reports whether it could.
-func (c *composer) expand(name string, t template) bool {
-	subject := Subject{Variable: name}
+func (c *composer) expand(of Template, t template) bool {
+	about := subject{variable: of.Name}
 	text, unset := t.expand(c.vars.lookup)
 	for _, missing := range unset {
 		if !c.blamed(missing) {
-			c.fail(&TemplateError{Subject: subject, Unset: missing, What: missing + " is not set: set it, or give a default with ${" + missing + ":-default}"})
+			p := about.problem(KindTemplate, missing+" is not set",
+				"set it, or give a default with ${"+missing+":-default}")
+			p.Related = []string{missing}
+			if reference := c.result.LeftAlone(missing); reference != "" {
+				p.Related = append(p.Related, reference)
+			}
+			c.fail(p)
 		}
 	}
-	if unset != nil || !c.sound(name, subject, []byte(text)) {
+
+	if unset != nil || !c.sound(of.Name, about, []byte(text), c.AllowEmpty) {
 		return false
 	}
-	v := value{Export: Export{Name: name, Source: SourceTemplate}, entry: name + "=" + text}
+	v := value{
+		Export: Export{Name: of.Name, Source: SourceTemplate},
+		entry:  of.Name + "=" + text,
+		by:     of.named(),
+	}
 	c.put(&v)
 	c.values = append(c.values, v)
 	return true
@@ -94,9 +127,8 @@ func (c *composer) expand(name string, t template) bool {
 
 // blamed reports whether a variable is missing because of a problem that is reported already.
 func (c *composer) blamed(name string) bool {
-	return c.failed[name] || slices.ContainsFunc(c.problems, func(p Problem) bool {
-		about := p.About().Variable
-		target, _, _ := c.target(about)
-		return about == name || target == name
+	return c.failed[name] || slices.ContainsFunc(c.problems, func(p *Problem) bool {
+		target, _, _ := targetOf(c.patterns, p.Variable)
+		return p.Variable == name || target == name
 	})
 }

@@ -13,39 +13,42 @@ const volumeLink = "..data"
 
 // readDirectory exports the files of a directory.
 func (l *loader) readDirectory(s Source, place int) {
-	subject := Subject{Path: s.Path}
+	about := subject{path: s.Path}
 	root, at, err := l.snap.resolve(s.Path)
 	if err != nil {
-		if !s.Optional || err != unix.ENOENT {
-			l.fail(fileError(subject, at, err))
+		if err != unix.ENOENT || l.needed(s) {
+			p := fileProblem(about, at, err)
+			p.By = s.By
+			l.fail(p)
 		}
 		return
 	}
-	files, at, err := l.files(root)
+
+	all, at, err := l.files(root)
 	if err != nil {
-		l.fail(directoryError(subject, at, err))
+		p := fileProblem(about, at, err)
+		p.By = s.By
+		l.fail(p)
 		return
 	}
-	if len(files) == 0 && s.NonEmpty {
-		l.fail(&EmptyDirectoryError{subject})
+
+	files := l.readable(s, all)
+	l.emptyMounts(s, all)
+	if !l.holds(heldSource+s.Path, len(files)) || len(files) == 0 && s.NonEmpty {
+		l.fail(noSecrets(about, s.By))
+	} else if len(files) == 0 {
+		l.nothingIn(s, root, all)
 	}
-	l.result.Filled[place-1] = len(files) > 0
+
 	l.values = slices.Grow(l.values, len(files))
 	if len(l.byName) == 0 {
 		l.byName = make(map[string]int, len(files))
 	}
+
 	l.snap.witnesses = slices.Grow(l.snap.witnesses, len(files))
 	for _, f := range files {
 		l.readDirectoryFile(s, f, place)
 	}
-}
-
-func directoryError(subject Subject, at string, err error) Problem {
-	p := fileError(subject, at, err)
-	if e, ok := p.(*FileError); ok && err == ErrNotDirectory {
-		e.Advice = "name its directory, or read it with --dotenv or an X_FILE variable"
-	}
-	return p
 }
 
 // A dirFile is a name in a secret directory and where to read it. Its kind is never kindOther.
@@ -54,7 +57,10 @@ type dirFile struct {
 	dir string // real
 }
 
-// files lists what could be secrets in the directory at a real path, by name. Of a Kubernetes
+// path is that of the file, as its source was named.
+func (f dirFile) path(s Source) string { return strings.TrimSuffix(s.Path, "/") + "/" + f.name }
+
+// files lists the files and directories in the directory at a real path, by name. Of a Kubernetes
 // volume that is what its current generation holds: the links to it in the directory itself are
 // added after a flip and removed after it, so between the two they tell of another generation. When
 // that fails, at is where the volume's link leads.
@@ -78,18 +84,38 @@ func (l *loader) files(root string) (files []dirFile, at string, err error) {
 			files = append(files, dirFile{e, generation})
 		}
 	}
+
 	for _, e := range entries {
 		if volume && (current[e.name] || l.leadsToVolume(root, e.name)) {
 			continue
 		}
 		files = append(files, dirFile{e, root})
 	}
-	files = slices.DeleteFunc(files, func(f dirFile) bool { return f.kind == kindOther })
-	slices.SortFunc(files, func(a, b dirFile) int { return strings.Compare(a.name, b.name) })
-	return files, "", nil
+	return byName(files), "", nil
 }
 
-// leadsToVolume reports whether a name is one of the kubelet's own links into the current generation.
+// byName sorts files, whose names differ, and leaves out what is none. To sort the names alone
+// takes no sorting code of its own, which would be 12 KB.
+func byName(files []dirFile) []dirFile {
+	names := make([]string, 0, len(files))
+	index := make(map[string]int, len(files))
+	for i, f := range files {
+		if f.kind != kindOther {
+			names = append(names, f.name)
+			index[f.name] = i
+		}
+	}
+
+	slices.Sort(names)
+	sorted := make([]dirFile, len(names))
+	for i, name := range names {
+		sorted[i] = files[index[name]]
+	}
+	return sorted
+}
+
+// leadsToVolume reports whether a name is one of the kubelet's own links into the current
+// generation.
 func (l *loader) leadsToVolume(root, name string) bool {
 	target, err := l.snap.readlink(root + "/" + name)
 	return err == nil && target == volumeLink+"/"+name
@@ -97,51 +123,63 @@ func (l *loader) leadsToVolume(root, name string) bool {
 
 // readDirectoryFile exports one file of a directory.
 func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
-	realPath := f.dir + "/" + f.name
-	e := Export{Source: SourceDirectory, Path: realPath}
+	e := Export{Source: SourceDirectory, Path: f.dir + "/" + f.name}
 	if s.Path != f.dir {
-		e.Path = strings.TrimSuffix(s.Path, "/") + "/" + f.name
+		e.Path = f.path(s)
 	}
 	format, prefix, wrong := l.format(s, f.name)
 	e.Format = format
 	if format == FormatRaw {
 		e.Name, wrong = Name(prefix, f.name)
 	}
+
 	if e.Name != "" && l.excluded(e.Name) {
 		return
 	}
-	subject := Subject{e.Name, e.Path}
+	about := subject{e.Name, e.Path}
 
+	data, in, at, err := l.readListed(f)
+	if at != "" {
+		l.fail(fileProblem(about, at, err))
+		return
+	}
+
+	switch {
+	case f.kind != kindRegular && passedOver(err):
+		return
+	case wrong != nil:
+		l.fail(about.problem(KindBadName, wrong.Error(), "rename the secret"))
+		return
+	case e.Name != "" && !l.allowed(e.Name):
+		l.fail(l.refused(about))
+		return
+	case err != nil:
+		l.fail(fileProblem(about, "", err))
+		return
+	}
+
+	if format == FormatRaw {
+		l.add(e, in, about, TrimNewlines(data), place)
+	} else {
+		l.addEntries(e, prefix, in, data, place)
+	}
+}
+
+// readListed reads a file of a directory that was listed a moment ago. When it is a link that leads
+// to nothing, at is how far that led.
+func (l *loader) readListed(f dirFile) (data []byte, in info, at string, err error) {
+	realPath := f.dir + "/" + f.name
 	if f.kind != kindRegular {
-		var at string
-		var err error
 		if realPath, at, err = l.snap.walk(f.dir, f.name); err != nil {
 			if at == f.dir+"/"+f.name && err == unix.ENOENT {
 				l.snap.vanished = at // the link itself, listed a moment ago
 			}
-			l.fail(fileError(subject, at, err))
-			return
+			return nil, info{}, at, err
 		}
 	}
-	data, in, err := l.snap.readKnown(realPath)
-	switch {
-	case f.kind != kindRegular && passedOver(err):
-		return
-	case wrong != "":
-		l.fail(&NameError{Subject: subject, What: wrong, Advice: "rename the secret"})
-		return
-	case e.Name != "" && !l.allowed(e.Name):
-		l.fail(refused(subject))
-		return
-	case err != nil:
-		l.fail(fileError(subject, "", err))
-		return
-	}
-	if format == FormatRaw {
-		l.add(e, in, subject, newlines(data), place)
-	} else {
-		l.addEntries(e, prefix, in, data, place)
-	}
+
+	data, in, err = l.snap.readKnown(realPath)
+	return data, in, "", err
 }
 
 // passedOver reports whether a link leads to something that is not a file.
@@ -151,19 +189,20 @@ func passedOver(err error) bool {
 }
 
 // format finds how a file is read, and the prefix of the names in it.
-func (l *loader) format(s Source, file string) (f Format, prefix, wrong string) {
+func (l *loader) format(s Source, file string) (f Format, prefix string, err error) {
 	for _, rule := range l.Formats {
 		if !matches(rule.Glob, file) {
 			continue
 		}
 		switch {
 		case rule.Prefix != nil:
-			return rule.Format, s.Prefix + *rule.Prefix, ""
+			return rule.Format, s.Prefix + *rule.Prefix, nil
 		case rule.Format == FormatJSON:
-			prefix, wrong = Name(s.Prefix, strings.TrimSuffix(file, ".json"))
-			return rule.Format, prefix + "_", wrong
+			prefix, err = Name(s.Prefix, strings.TrimSuffix(file, ".json"))
+			return rule.Format, prefix + "_", err
 		}
-		return rule.Format, s.Prefix, ""
+		return rule.Format, s.Prefix, nil
 	}
-	return FormatRaw, s.Prefix, ""
+
+	return FormatRaw, s.Prefix, nil
 }

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-// An entry is one variable found inside a structured file, under the name it has there.
-type entry struct{ name, value string }
+	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/jsontext"
+)
 
 // A syntaxProblem says where a file or template can't be read, and why, without
 // quoting any of it: the text around a mistake is a secret too.
@@ -17,92 +17,182 @@ type syntaxProblem struct {
 	what         string
 }
 
+// in is the problem with a file that a secret was to come from.
+func (p syntaxProblem) in(e Export) *Problem {
+	kind := KindBrokenJSON
+	if e.Format == FormatDotenv {
+		kind = KindBrokenDotenv
+	}
+	return &Problem{Kind: kind, Path: e.Path, Line: p.line, Column: p.column, What: p.what}
+}
+
 // readDotenv reads the variables of a dotenv file.
 func (l *loader) readDotenv(s Source, place int) {
-	subject := Subject{Path: s.Path}
-	data, in, problem := l.readFile(subject, s.Path)
+	about := subject{path: s.Path}
+	data, in, problem := l.readFile(about, s.Path)
 	if problem != nil {
-		if !s.Optional || !Missing(problem) {
+		if !problem.MayPass() || l.needed(s) {
+			problem.By = s.By
 			l.fail(problem)
 		}
 		return
 	}
-	blank := len(bytes.TrimSpace(data)) == 0
-	if s.NonEmpty && blank {
-		l.fail(&EmptyError{subject})
-		return
+
+	e := Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}
+	n, ok := l.addDotenv(e, s.Prefix, in, data, place)
+	if ok && (!l.holds(heldSource+s.Path, n) || n == 0 && s.NonEmpty) {
+		l.fail(noVariables(about, s.By))
+	} else if ok && n == 0 && !s.Optional {
+		l.warn(about.problem(KindNothing, noVariable, ""))
 	}
-	l.result.Filled[place-1] = !blank
-	l.addEntries(Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}, s.Prefix, in, data, place)
 }
 
-// addEntries adds the variables of a JSON or dotenv file. Names in a dotenv file are taken
-// as they stand; those of JSON keys are made like those of files.
+// addEntries adds the variables of a JSON or dotenv file of a directory.
 func (l *loader) addEntries(e Export, prefix string, in info, data []byte, place int) {
-	subject := Subject{Path: e.Path}
-	if e.Source == SourceDirectory && len(bytes.TrimSpace(data)) == 0 {
+	n, ok := 0, true
+	about := subject{path: e.Path}
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
 		if !l.AllowEmpty {
-			l.fail(&EmptyError{subject})
+			l.fail(about.problem(KindEmpty, "the value is empty", ""))
+			return
 		}
-		return
+	case e.Format == FormatJSON:
+		n, ok = l.addJSON(e, prefix, in, data, place)
+	default:
+		n, ok = l.addDotenv(e, prefix, in, data, place)
 	}
-	var entries []entry
-	var broken []syntaxProblem
-	var lines map[string]int
-	if e.Format == FormatJSON {
-		var problem *syntaxProblem
-		if entries, problem = parseJSON(data); problem != nil {
-			broken = []syntaxProblem{*problem}
-		}
-	} else {
-		entries, lines, broken = parseDotenvLines(data)
+
+	if ok && !l.holds(heldFile+e.Path, n) {
+		l.fail(noVariables(about, ""))
+	} else if ok && n == 0 {
+		l.warn(about.problem(KindNothing, noVariable, ""))
 	}
-	for _, b := range broken {
-		l.fail(&SyntaxError{Subject: subject, Format: e.Format, Line: b.line, Column: b.column, What: b.what})
-	}
-	// Half of a key that is not quoted as it should be looks like a name: where anything is wrong, none
-	// of the names is used or told, and neither are those of values that can't be.
+}
+
+// noVariable warns of a file of many values that has none.
+const noVariable = "there is no variable with a value in the file, so nothing comes from it"
+
+// addJSON adds the variables of a JSON file, whose names are made like those of files. It returns
+// how many there are, and whether the file could be read.
+func (l *loader) addJSON(
+	e Export, prefix string, in info, data []byte, place int,
+) (n int, ok bool) {
+	members, broken := parseJSON(data)
 	if broken != nil {
+		l.fail(broken.in(e))
+		return 0, false
+	}
+
+	var hidden []int
+	for _, m := range members {
+		name, err := Name(prefix, m.Name)
+		if l.isValue(m.Name, name) {
+			hidden = append(hidden, m.At)
+			continue
+		}
+		if err != nil {
+			l.fail(subject{path: e.Path}.problem(KindBadName,
+				"a key's "+strings.TrimPrefix(err.Error(), "the "), "rename the key"))
+			continue
+		}
+		if e.Name = name; l.wanted(name, e.Path) {
+			l.add(e, in, subject{name, e.Path}, []byte(m.Value), place)
+		}
+	}
+
+	l.tellHidden(e.Path, data, hidden)
+	return len(members), true
+}
+
+// parseJSON reads the members of a JSON file, or finds what is wrong with it.
+func parseJSON(data []byte) ([]jsontext.Member, *syntaxProblem) {
+	if wrong := byteOrderMark(data); wrong != "" {
+		return nil, &syntaxProblem{1, 1, wrong}
+	}
+	members, mistake := jsontext.Object(data)
+	if mistake != nil {
+		return nil, &syntaxProblem{mistake.Line, mistake.Column, mistake.What}
+	}
+	return members, nil
+}
+
+// isValue reports whether a name in a file is more likely a secret, such as a token that leads to
+// its owner, or the URL that a password is for. Messages show names, so this one is neither shown
+// nor used, unless the options include its variable.
+func (l *loader) isValue(name, variable string) bool {
+	value := strings.ContainsAny(name, "@=+") || strings.Contains(name, "://") ||
+		dotenv.IsRandom(name)
+	return value && !slices.Contains(l.Include, variable)
+}
+
+// tellHidden warns of names in a file that look like values, by their places.
+func (l *loader) tellHidden(path string, data []byte, offsets []int) {
+	if offsets == nil {
 		return
 	}
-	for _, found := range entries {
-		name, wrong := prefix+found.name, ""
-		if e.Format == FormatJSON {
-			name, wrong = Name(prefix, found.name)
-		}
-		if wrong != "" {
-			l.fail(&NameError{Subject: subject, What: "a key's " + strings.TrimPrefix(wrong, "the "), Advice: "rename the key"})
-			continue
-		}
-		if l.excluded(name) {
-			continue
-		}
-		if !l.allowed(name) {
-			l.fail(refused(Subject{name, e.Path}))
-			continue
-		}
-		e.Name = name
-		about := Subject{name, e.Path}
-		if e.Format == FormatDotenv {
-			about = Subject{Path: e.Path + ":" + strconv.Itoa(lines[found.name])}
-		}
-		l.add(e, in, about, []byte(found.value), place)
+
+	var places []string
+	for _, at := range offsets[:min(len(offsets), mostListed)] {
+		line, column := jsontext.Position(data, at)
+		places = append(places, strconv.Itoa(line)+":"+strconv.Itoa(column))
 	}
+
+	what := "names in the file look like secrets themselves, and are neither shown nor exported: " +
+		"at " + listed(places, len(offsets))
+	l.warn(subject{path: path}.problem(KindHiddenNames, what, ""))
+}
+
+// wanted reports whether a variable found in a file is to be taken from it.
+func (l *loader) wanted(name, path string) bool {
+	if l.excluded(name) {
+		return false
+	}
+	if !l.allowed(name) {
+		l.fail(l.refused(subject{name, path}))
+		return false
+	}
+	return true
 }
 
 // excluded reports whether a variable is not to be taken from a file.
 func (l *loader) excluded(name string) bool {
-	return slices.ContainsFunc(l.Exclude, func(p string) bool { return matches(p, name) })
+	return included(l.Exclude, name)
 }
 
 // allowed reports whether a variable may come from a file at all.
 func (l *loader) allowed(name string) bool {
-	return !Refused(name) || slices.Contains(l.Include, name) && !strings.HasPrefix(name, ownPrefix)
+	return !l.reserved(name) && (!RefusedName(name) || slices.Contains(l.Include, name))
 }
 
-func refused(s Subject) Problem {
-	if strings.HasPrefix(s.Variable, ownPrefix) {
-		return &NameError{Subject: s, What: "a file cannot set an option of this program", Advice: "rename the secret, or set the option in the container's environment", refused: true}
+// reserved reports whether a variable is an option of the caller's.
+func (l *loader) reserved(name string) bool {
+	return l.Reserved != "" && strings.HasPrefix(name, l.Reserved)
+}
+
+// refused is the problem of a variable that may not come from a file.
+func (l *loader) refused(s subject) *Problem {
+	if l.reserved(s.variable) {
+		return s.problem(KindRefused, "a file cannot set an option of this program",
+			"rename the secret, or set the option in the container's environment")
 	}
-	return &NameError{Subject: s, What: "this variable changes how programs load or run, and is not taken from a file", Advice: "rename the secret, or allow it with --include " + s.Variable, refused: true}
+	return s.problem(KindRefused,
+		"this variable changes how programs load or run, and is not taken from a file", "")
+}
+
+// noSecrets is the problem of a directory without a secret, when someone waits for one, or when a
+// running process got its secrets from there.
+func noSecrets(s subject, by string) *Problem {
+	p := s.problem(KindNoSecrets, "the directory holds no secret",
+		"check that the volume is mounted and filled")
+	p.By = by
+	return p
+}
+
+// noVariables is the same problem of a file of many values.
+func noVariables(s subject, by string) *Problem {
+	p := s.problem(KindNoVariables, "there is no variable with a value in the file",
+		"fill it; to go on without, start anew")
+	p.By = by
+	return p
 }

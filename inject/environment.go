@@ -42,8 +42,8 @@ func (e Environment) Equal(other Environment) bool {
 	return slices.Equal(e.Environ(), other.Environ())
 }
 
-// Size is what the environment takes of the kernel's limit for exec, in bytes: each
-// string with its final NUL, and a pointer to it (count and bprm_stack_limits in Linux's fs/exec.c).
+// Size is what the environment takes of the kernel's limit for exec, in bytes: each string with its
+// final NUL, and a pointer to it (count and bprm_stack_limits in Linux's fs/exec.c).
 func (e Environment) Size() int {
 	if e.vars == nil {
 		return 0
@@ -75,7 +75,10 @@ func (e Environment) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
 // newVariables takes over environ. Of a name that occurs twice the first counts: what getenv(3),
 // Go, Perl and Node see in an unwrapped run. Entries without a name are passed on as they are.
 func newVariables(environ []string) *variables {
-	v := &variables{list: make([]string, 0, len(environ)), index: make(map[string]int, len(environ))}
+	v := &variables{
+		list:  make([]string, 0, len(environ)),
+		index: make(map[string]int, len(environ)),
+	}
 	for _, entry := range environ {
 		name, _, ok := strings.Cut(entry, "=")
 		if !ok || name == "" {
@@ -87,6 +90,7 @@ func newVariables(environ []string) *variables {
 			v.list = append(v.list, entry)
 		}
 	}
+
 	return v
 }
 
@@ -116,12 +120,16 @@ func (v *variables) set(name, entry string) {
 	v.list = append(v.list, entry)
 }
 
-// without returns v less the variables named.
+// without returns v without some variables.
 func (v *variables) without(names map[string]bool) *variables {
 	if len(names) == 0 {
 		return v
 	}
-	left := &variables{list: make([]string, 0, len(v.list)), index: make(map[string]int, len(v.index))}
+
+	left := &variables{
+		list:  make([]string, 0, len(v.list)),
+		index: make(map[string]int, len(v.index)),
+	}
 	for _, entry := range v.list {
 		name, _, ok := strings.Cut(entry, "=")
 		switch {
@@ -133,5 +141,6 @@ func (v *variables) without(names map[string]bool) *variables {
 		}
 		left.list = append(left.list, entry)
 	}
+
 	return left
 }

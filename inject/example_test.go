@@ -61,7 +61,7 @@ func ExampleProblems() {
 		Sources: []inject.Source{{Kind: inject.SourceDirectory, Path: dir}},
 	})
 	for _, p := range inject.Problems(err) {
-		fmt.Println(p.About().Variable, p.Kind(), inject.Missing(p))
+		fmt.Println(p.Variable, p.Kind, p.MayPass())
 	}
 	// Output:
 	// DB_PASSWORD_FILE missing true

@@ -1,6 +1,10 @@
 package inject
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+)
 
 // A dirEntry is a name in a directory and, where the file system tells, what it is.
 type dirEntry struct {
@@ -14,16 +18,17 @@ const (
 	kindUnknown fileKind = iota
 	kindRegular
 	kindLink
+	kindDirectory
 	kindOther // nothing that could hold a secret
 )
 
 // list returns the entries of the directory at a real path, without those
-// whose names begin with a dot, and whether it has the `..data` of a Kubernetes volume.
+// whose names begin with two dots, and whether it has the `..data` of a Kubernetes volume.
 func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error) {
 	if path == "" {
 		path = "/"
 	}
-	fd, err := open(path, unix.O_DIRECTORY)
+	fd, err := s.guard.open(path, unix.O_DIRECTORY)
 	if err != nil {
 		if err == unix.ENOTDIR {
 			err = ErrNotDirectory
@@ -35,6 +40,7 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, false, err
 	}
+
 	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
 	for {
 		n, err := unix.ReadDirent(fd, s.buf)
@@ -44,15 +50,16 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 		if err != nil {
 			return nil, false, err
 		}
+
 		if n <= 0 {
 			return entries, volume, nil
 		}
 		parseDirents(s.buf[:n], func(name []byte, kind fileKind) {
 			switch {
-			case name[0] != '.':
-				entries = append(entries, dirEntry{string(name), kind})
 			case string(name) == volumeLink && kind != kindRegular:
 				volume = true
+			case string(name) != "." && !bytes.HasPrefix(name, []byte("..")):
+				entries = append(entries, dirEntry{string(name), kind})
 			}
 		})
 	}

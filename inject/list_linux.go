@@ -34,6 +34,17 @@ func direntKind(t byte) fileKind {
 		return kindLink
 	case unix.DT_UNKNOWN:
 		return kindUnknown
+	case unix.DT_DIR:
+		return kindDirectory
 	}
+
 	return kindOther
+}
+
+// isMount reports whether a directory is where something is mounted (STATX_ATTR_MOUNT_ROOT in
+// statx(2), since Linux 5.8). If that can't be told it is not.
+func isMount(path string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }

@@ -1,8 +1,10 @@
 package inject
 
+import "github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+
 // settle takes a value and settles which of those of its name counts: of a reference and a
 // source the reference, which names one variable; of sources the later. Two of one place, and two
-// references that differ, are an error.
+// references that differ, are an error. A dotenv file's NAME= is there to be filled by others.
 func (l *loader) settle(v value) {
 	at, taken := l.byName[v.Name]
 	if !taken {
@@ -10,21 +12,25 @@ func (l *loader) settle(v value) {
 		l.values = append(l.values, v)
 		return
 	}
+
 	switch other := &l.values[at]; {
 	case v.Source == SourceReference:
 		if other.text() != v.text() {
-			l.fail(&DuplicateError{Subject{v.Name, other.Reference}, v.Reference})
+			l.fail(duplicate(v.Name, other.Reference, v.Reference))
 		}
-		v.Lost = other.Reference
+		v.OverriddenBy = other.Reference
 	case other.Source == SourceReference:
-		v.Lost = other.Reference
+		v.OverriddenBy = other.Reference
 	case other.place == v.place:
-		l.fail(&DuplicateError{Subject{v.Name, other.Path}, v.Path})
-		v.Lost = other.Path
+		l.fail(duplicate(v.Name, other.Path, v.Path))
+		v.OverriddenBy = other.Path
+	case v.blank() && other.text() != "":
+		v.OverriddenBy = other.Path
 	default:
-		other.Lost = v.Path
+		other.OverriddenBy = v.Path
 		l.byName[v.Name] = len(l.values)
 	}
+
 	l.values = append(l.values, v)
 }
 
@@ -32,15 +38,51 @@ func (l *loader) settle(v value) {
 // and a reference both name one variable: an error.
 func (l *loader) yieldToTemplates() {
 	for _, t := range l.Templates {
+		l.besideReference(t)
 		i, taken := l.byName[t.Name]
 		if !taken {
 			continue
 		}
 		v := &l.values[i]
 		if v.Source == SourceReference {
-			l.fail(&DuplicateError{Subject{t.Name, v.Reference}, "a template (--set)"})
+			l.fail(duplicate(t.Name, v.Reference, t.named()))
 		}
-		v.Lost = "--set " + t.Name
+		v.OverriddenBy = t.named()
+	}
+}
+
+// besideReference warns of a template for the variable of a reference that is left alone: the
+// program gets both, and some programs refuse that. A user who excludes the reference wants it to
+// stay, and is not warned.
+func (l *loader) besideReference(t Template) {
+	reference := l.result.LeftAlone(t.Name)
+	if reference == "" || included(l.Exclude, reference) || included(l.Exclude, t.Name) {
+		return
+	}
+	by := t.By
+	if by == "" {
+		by = t.named()
+	}
+
+	l.warn(&Problem{
+		Kind:     KindBoth,
+		Variable: t.Name,
+		What: by + " gives it, and " + reference +
+			", which is left alone, stays beside it, which some programs refuse",
+		Related: []string{reference},
+	})
+}
+
+// duplicate is the problem of two places that give one variable.
+func duplicate(variable, one, other string) *Problem {
+	return &Problem{
+		Kind:     KindDuplicate,
+		Variable: variable,
+		Path:     one,
+		What: "both " + printable.Name(one) + " and " + printable.Name(other) +
+			" give this variable",
+		Advice:  "rename or remove one",
+		Related: []string{other},
 	}
 }
 
@@ -48,7 +90,7 @@ func (l *loader) yieldToTemplates() {
 func (l *loader) merge() {
 	l.vars.grow(len(l.values) + len(l.Templates))
 	for i := range l.values {
-		if v := &l.values[i]; v.Lost == "" {
+		if v := &l.values[i]; v.OverriddenBy == "" {
 			l.put(v)
 		}
 	}
@@ -61,18 +103,43 @@ func (l *loader) put(v *value) {
 	if set && old == v.text() {
 		return
 	}
+	if set && old != "" && v.blank() {
+		v.OverriddenBy = "environment"
+		return
+	}
+
 	if set && old != "" {
 		switch l.policy(v.Source) {
 		case ConflictEnv:
-			v.Lost = "environment"
+			v.OverriddenBy = "environment"
 			return
 		case ConflictRefuse:
-			l.fail(&ConflictError{Subject{v.Name, v.Path}, v.Source})
+			l.fail(&Problem{
+				Kind:     KindConflict,
+				Variable: v.Name,
+				Path:     v.Path,
+				What:     "set in the environment and by " + v.from() + ", to different values",
+			})
 			return
 		}
 	}
+
 	l.vars.set(v.Name, v.entry)
 }
+
+// from is where a value comes from, as messages call it.
+func (v *value) from() string {
+	switch v.Source {
+	case SourceTemplate:
+		return v.by
+	case SourceReference:
+		return v.Reference + "=" + printable.Name(v.Path)
+	}
+	return printable.Name(v.Path)
+}
+
+// blank reports whether a value is the NAME= of a dotenv file.
+func (v *value) blank() bool { return v.Format == FormatDotenv && v.text() == "" }
 
 func (l *loader) policy(source SourceKind) Conflict {
 	switch {

@@ -1,7 +1,9 @@
 package inject
 
 import (
+	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -10,24 +12,78 @@ import (
 // readReference reads the file that a variable points at.
 func (l *loader) readReference(r *Reference) {
 	file, _ := l.vars.lookup(r.Variable)
-	subject := Subject{Variable: r.Variable, Path: file}
+	about := subject{r.Variable, file}
 	if !strings.HasPrefix(file, "/") {
 		// The value is not shown: it may be the secret itself.
-		l.fail(&ReferenceError{Subject{Variable: r.Variable}, "its value is not an absolute path", "set it to the path of the secret's file"})
+		l.fail(subject{variable: r.Variable}.problem(KindReference,
+			"its value is not an absolute path", "set it to the path of the secret's file"))
 		return
 	}
-	data, in, problem := l.readFile(subject, file)
+
+	data, in, problem := l.readFile(about, file)
+	if why := l.notValue(r, data, problem); why != "" {
+		l.leave(r, why)
+		l.warn(subject{variable: r.Variable}.problem(KindLeftAlone, "left alone: "+why, ""))
+		return
+	}
 	if problem != nil {
-		if e, ok := problem.(*FileError); ok {
-			// No path is as long as ENAMETOOLONG says; a key in the wrong place may be.
-			if e.Err == unix.ENAMETOOLONG || (Missing(e) || e.Err == unix.ENOTDIR) && !l.plausible(file) {
-				e.Hidden, e.Path, e.Detail = true, "", ""
-			}
+		// No path is as long as ENAMETOOLONG says; a key in the wrong place may be.
+		nowhere := problem.Kind == KindMissing || problem.Err == unix.ENOTDIR
+		if problem.Err == unix.ENAMETOOLONG || nowhere && !l.plausible(file) {
+			problem.Path, problem.What = "", cause(problem.Err)
 		}
 		l.fail(problem)
 		return
 	}
-	l.add(Export{Name: r.Target, Source: SourceReference, Reference: r.Variable, Path: file}, in, subject, newlines(data), 0)
+
+	l.result.Held = append(l.result.Held, heldReference+r.Variable)
+	l.add(Export{
+		Name:      r.Target,
+		Source:    SourceReference,
+		Reference: r.Variable,
+		Path:      file,
+	}, in, about, TrimNewlines(data), 0)
+}
+
+// leave makes of a reference that was to be read one that is left alone, also in later loads for
+// the process that runs by this one: its program has the path, and may make the file.
+func (l *loader) leave(r *Reference, why string) {
+	r.Read, r.Reason = false, why
+	l.result.Held = append(l.result.Held, heldLeft+r.Variable)
+}
+
+// notValue says why a file that was to be read is not meant to be a value after all, or nothing.
+// Only the guess by the name is taken back, and only if the file was never read: from then on, what
+// is wrong with it is an update that can't be used.
+func (l *loader) notValue(r *Reference, data []byte, problem *Problem) string {
+	if r.Variable == "REDIS_PASSWORD_FILE" && passwordsByURL(data) {
+		return "its file maps URLs to passwords, as redis_exporter wants it"
+	}
+	if !r.guessed || slices.Contains(l.Held, heldReference+r.Variable) {
+		return ""
+	}
+	if problem != nil {
+		if problem.MayPass() && mayBeMade(r.Target) {
+			l.result.Absent = append(l.result.Absent, r.Variable)
+			return "its file is not there, and its program may make it"
+		}
+		if problem.Kind != KindTooLarge {
+			return ""
+		}
+	}
+
+	tooLong := l.MaxString > 0 && len(r.Target)+len(data)+2 > l.MaxString
+	if problem != nil || tooLong || bytes.IndexByte(data, 0) >= 0 && !looksUTF16(data) {
+		return "no variable can hold what is in its file"
+	}
+	return ""
+}
+
+// passwordsByURL reports whether a file is an object like {"redis://host:6379": "password"}.
+func passwordsByURL(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return bytes.HasPrefix(data, []byte("{")) &&
+		(bytes.Contains(data, []byte(`"redis://`)) || bytes.Contains(data, []byte(`"rediss://`)))
 }
 
 // plausible reports whether a missing file's path can be shown: it is in a secret

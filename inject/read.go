@@ -1,11 +1,13 @@
 package inject
 
 import (
-	"bytes"
+	"fmt"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
 // maxFile is the longest file read, in bytes: more than the kernel takes for a
@@ -37,10 +39,12 @@ func (s *snapshot) readNamed(path string) (data []byte, in info, at string, err 
 			return data, in, elsewhere(path, at), err
 		}
 	}
+
 	realPath, at, err := s.walk(parent, base)
 	if err != nil {
 		return nil, info{}, elsewhere(path, at), err
 	}
+
 	data, in, err = s.readKnown(realPath)
 	return data, in, "", err
 }
@@ -62,7 +66,8 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 	if magic(path) {
 		follow = 0
 	}
-	fd, err := open(path, follow)
+
+	fd, err := s.guard.open(path, follow)
 	if err != nil {
 		return nil, info{}, openError(path, err)
 	}
@@ -71,14 +76,17 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, info{}, err
 	}
+
 	if err := regular(&st); err != nil {
 		return nil, info{}, err
 	}
-	in = info{real: path, mode: uint32(st.Mode) & 0o7777, uid: st.Uid, gid: st.Gid} //nolint:unconvert // uint16 on macOS
+	// Mode is a uint16 on macOS.
+	in = info{real: plain(path), mode: uint32(st.Mode) & 0o7777, uid: st.Uid, gid: st.Gid}
 	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
 	if st.Size > maxFile {
 		return nil, in, &sizeLimit{st.Size}
 	}
+
 	n := 0
 	for {
 		if n == len(s.buf) {
@@ -89,6 +97,7 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 			// as all memory that held a value is until exec.
 			s.buf = append(s.buf, make([]byte, len(s.buf)*3)...)
 		}
+
 		m, err := unix.Read(fd, s.buf[n:])
 		if err == unix.EINTR {
 			continue
@@ -96,6 +105,7 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 		if err != nil {
 			return nil, in, err
 		}
+
 		n += m
 		// A file of /proc or a FUSE file system may say it has no size: read to the end.
 		if m == 0 || st.Size > 0 && int64(n) == st.Size {
@@ -109,9 +119,12 @@ type sizeLimit struct{ size int64 }
 
 func (e *sizeLimit) Error() string { return "file too large" }
 
+// readFlags are how files and directories are opened.
+const readFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
 func open(path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC|flags, 0)
+		fd, err := unix.Open(path, readFlags|flags, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}
@@ -121,6 +134,9 @@ func open(path string, flags int) (int, error) {
 // openError prefers what the file is to why it could not be opened: ENXIO means a socket or a
 // device without a driver, and a directory is none of ours whatever its mode.
 func openError(path string, err error) error {
+	if _, denied := err.(*untrusted); denied {
+		return err
+	}
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil {
 		if kind := regular(&st); kind != nil {
@@ -144,6 +160,7 @@ func regular(st *unix.Stat_t) error {
 	case unix.S_IFLNK: // put there since the path was resolved
 		return unix.ELOOP
 	}
+
 	return notRegular("device")
 }
 
@@ -153,34 +170,44 @@ func (n notRegular) Error() string { return "is a " + string(n) + ", not a regul
 
 func (n notRegular) Is(target error) bool { return target == ErrNotRegular }
 
-// fileError makes the error for a file or directory that can't be read. The
-// path at is how far the way to it led, when it leads over symlinks.
-func fileError(subject Subject, at string, err error) Problem {
-	e := &FileError{Subject: subject, Err: err}
-	if too, ok := err.(*sizeLimit); ok {
-		return &SizeError{Subject: subject, Size: too.size, Limit: maxFile}
+// fileProblem is the problem of a file or directory that can't be read. The path at is how far the
+// way to it led, when it leads over symlinks.
+func fileProblem(about subject, at string, err error) *Problem {
+	if _, too := err.(*sizeLimit); too {
+		return about.tooLarge(maxFile)
 	}
+	p := about.problem(Kind(cause(err)), cause(err), "")
+	p.Err = err
+	if not, ok := err.(*untrusted); ok {
+		p.Err, p.Kind = unix.EACCES, KindDenied
+		p.What, p.Advice = unix.EACCES.Error()+" ("+not.detail()+")", not.advice()
+		return p
+	}
+
 	switch err {
 	case unix.ENOENT:
-		e.Advice = "mount the secret there, or correct the path"
+		p.Kind = KindMissing
+		p.Advice = "mount the secret there, or correct the path"
 		if at != "" {
-			e.Detail = "its symlinks lead to " + Printable(at)
+			p.What += " (its symlinks lead to " + printable.Name(plain(at)) + ")"
 		}
 	case unix.EACCES, unix.EPERM:
-		e.Detail = access(subject.Path)
-		e.Advice = "run as root with --user, or set the secret's owner or mode"
+		p.What += " (" + access(about.path) + ")"
 	case unix.ELOOP:
-		e.Advice = "the symlinks lead in a circle or through more than 40 links: correct them"
+		p.Advice = "the symlinks lead in a circle or through more than 40 links: correct them"
 	case unix.ENOTDIR:
-		e.Advice = "a part of the path is a file: correct it"
+		p.Advice = "a part of the path is a file: correct it"
 	case ErrDirectory:
-		e.Advice = "name a file in it, or the directory in --dir"
+		if isMount(about.path) {
+			p.Advice = madeByDocker
+		}
 	default:
 		if _, ok := err.(notRegular); ok {
-			e.Advice = "put the secret in a regular file"
+			p.Advice = "put the secret in a regular file"
 		}
 	}
-	return e
+
+	return p
 }
 
 // access tells whose a file is, and who we are: what someone needs to mend a "permission denied".
@@ -194,7 +221,8 @@ func access(path string) string {
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		kind = "directory"
 	}
-	return kind + " is " + octal(uint32(st.Mode)) + " " + user(st.Uid) + ", " + who //nolint:unconvert // uint16 on macOS
+	// Mode is a uint16 on macOS.
+	return fmt.Sprintf("%s is %s %s, %s", kind, octal(uint32(st.Mode)), user(st.Uid), who)
 }
 
 // user is how messages name a user; no file is asked for the name.
@@ -209,18 +237,4 @@ func user(id uint32) string {
 func octal(mode uint32) string {
 	s := strconv.FormatUint(uint64(mode&0o7777), 8)
 	return "0000"[:max(0, 4-len(s))] + s
-}
-
-// newlines removes the newlines at the end, as a shell's $(cat file) does.
-func newlines(data []byte) []byte {
-	for {
-		switch {
-		case bytes.HasSuffix(data, []byte("\r\n")):
-			data = data[:len(data)-2]
-		case bytes.HasSuffix(data, []byte("\n")):
-			data = data[:len(data)-1]
-		default:
-			return data
-		}
-	}
 }

@@ -22,6 +22,7 @@ import (
 //
 // Step 3 also catches files that are rewritten in place, and plain directories.
 type snapshot struct {
+	guard     *guard
 	cwd       string
 	links     map[string]string // by path with a real parent: where it points
 	real      map[string]string // directories as given → their real path
@@ -48,11 +49,13 @@ type identity struct {
 }
 
 func identify(st *unix.Stat_t) identity {
-	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim} //nolint:unconvert // int32 on macOS
+	// Dev is an int32 on macOS.
+	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-func newSnapshot() *snapshot {
+func newSnapshot(user *User) *snapshot {
 	return &snapshot{
+		guard:  newGuard(user),
 		links:  make(map[string]string),
 		real:   make(map[string]string),
 		buf:    make([]byte, 8<<10),
@@ -84,6 +87,7 @@ func (s *snapshot) parent(path string) (parent, base, at string, err error) {
 		}
 		path = s.cwd + "/" + path
 	}
+
 	dir, base := split(path)
 	parent, ok := s.real[dir]
 	if !ok {
@@ -97,7 +101,9 @@ func (s *snapshot) parent(path string) (parent, base, at string, err error) {
 
 // elsewhere returns where a way ended, if the path itself does not say so.
 func elsewhere(path, at string) string {
-	if strings.HasPrefix(path+"/", at+"/") || !strings.HasPrefix(path, "/") && strings.HasSuffix(at, "/"+strings.TrimPrefix(path, "./")) {
+	at = plain(at)
+	if strings.HasPrefix(path+"/", at+"/") ||
+		!strings.HasPrefix(path, "/") && strings.HasSuffix(at, "/"+strings.TrimPrefix(path, "./")) {
 		return ""
 	}
 	return at
@@ -113,39 +119,54 @@ func (s *snapshot) walk(cur, rest string) (realPath, at string, err error) {
 		case "", ".":
 			continue
 		case "..":
-			cur, _ = split(cur)
+			if cur != linked {
+				cur, _ = split(cur)
+			}
 			continue
 		}
+
 		path := cur + "/" + name
 		if magic(path) {
 			cur = path
 			continue
 		}
+
 		target, err := s.readlink(path)
 		switch {
 		case err == unix.EINVAL: // not a symlink
 			cur = path
 			continue
 		case err != nil:
-			s.dead = append(s.dead, path)
+			if _, denied := err.(*untrusted); !denied { // root sees it all the same
+				s.dead = append(s.dead, path)
+			}
 			return "", path, err
 		}
+
 		if links++; links > maxLinks {
 			return "", path, unix.ELOOP
 		}
-		if strings.HasPrefix(target, "/") {
+
+		cur = s.guard.leads(cur)
+		switch {
+		case !strings.HasPrefix(target, "/"):
+		case isLinked(cur):
+			cur = linked
+		default:
 			cur = ""
 		}
+
 		rest = target + "/" + rest
 	}
+
 	return cur, "", nil
 }
 
-// magic reports whether a path of procfs is a link that its text does not tell the target of: an open
-// file, or the root or working directory of a process, which may be in another mount namespace
+// magic reports whether a path of procfs is a link that its text does not tell the target of: an
+// open file, or the root or working directory of a process, which may be in another mount namespace
 // (proc_pid_root(5), proc_pid_fd(5)). The kernel has to follow it.
 func magic(path string) bool {
-	rest, ok := strings.CutPrefix(path, "/proc/")
+	rest, ok := strings.CutPrefix(plain(path), "/proc/")
 	if !ok {
 		return false
 	}
@@ -153,7 +174,8 @@ func magic(path string) bool {
 	if task, ok := strings.CutPrefix(rest, "task/"); ok {
 		_, rest, _ = strings.Cut(task, "/")
 	}
-	return rest == "root" || rest == "cwd" || rest == "exe" || strings.HasPrefix(rest, "fd/") && !strings.Contains(rest[3:], "/")
+	return rest == "root" || rest == "cwd" || rest == "exe" ||
+		strings.HasPrefix(rest, "fd/") && !strings.Contains(rest[3:], "/")
 }
 
 // readlink reads a symlink once.
@@ -161,7 +183,7 @@ func (s *snapshot) readlink(path string) (string, error) {
 	if target, ok := s.links[path]; ok {
 		return target, nil
 	}
-	target, err := s.readAgain(path)
+	target, err := s.readAgain(path, s.guard)
 	if err == nil {
 		s.links[path] = target
 	}
@@ -169,9 +191,9 @@ func (s *snapshot) readlink(path string) (string, error) {
 }
 
 // readAgain reads a symlink as it is now.
-func (s *snapshot) readAgain(path string) (string, error) {
+func (s *snapshot) readAgain(path string, g *guard) (string, error) {
 	for {
-		n, err := unix.Readlink(path, s.target)
+		n, err := g.readlink(path, s.target)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -190,17 +212,20 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 	if s.vanished != "" {
 		return s.vanished, false
 	}
+
 	for path, target := range s.links {
-		if now, err := s.readAgain(path); err != nil || now != target {
+		if now, err := s.readAgain(path, nil); err != nil || now != target {
 			return path, false
 		}
 	}
+
 	var st unix.Stat_t
 	for _, path := range s.dead {
 		if unix.Lstat(path, &st) == nil {
 			return path, false
 		}
 	}
+
 	for i := range s.witnesses {
 		w := &s.witnesses[i]
 		look := unix.Lstat
@@ -211,6 +236,7 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 			return w.path, false
 		}
 	}
+
 	return "", true
 }
 
@@ -221,6 +247,7 @@ func (s *snapshot) watch() []string {
 	seen := make(map[string]bool)
 	var paths []string
 	add := func(path string) {
+		path = plain(path)
 		if path == "" {
 			path = "/"
 		}
@@ -229,14 +256,17 @@ func (s *snapshot) watch() []string {
 			paths = append(paths, path)
 		}
 	}
+
 	for link := range s.links {
 		dir, _ := split(link)
 		add(dir)
 	}
+
 	for _, path := range s.dead {
 		dir, _ := split(path)
 		add(dir)
 	}
+
 	for i := range s.witnesses {
 		dir, _ := split(s.witnesses[i].path)
 		add(dir)

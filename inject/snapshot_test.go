@@ -140,7 +140,7 @@ func TestWatchedPaths(t *testing.T) {
 	link(t, filepath.Join(v.dir, "key"), filepath.Join(elsewhere, "key"))
 	missing := realDir(t)
 	r, err := Load(Options{
-		Environ: []string{"A_KEY_FILE=" + filepath.Join(missing, "sub", "key")},
+		Environ: []string{"A_TOKEN_FILE=" + filepath.Join(missing, "sub", "key")},
 		Sources: directory(elsewhere),
 	})
 	if len(Problems(err)) != 1 {
@@ -164,7 +164,7 @@ func TestUntilStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, attempts := time.Now(), 0
 		moved, still := untilStill(func() (string, bool) { attempts++; return "/x", false })
-		if took := time.Since(began); still || moved != "/x" || took < patience || took > patience+time.Second {
+		if took := time.Since(began); still || moved != "/x" || took < maxRetry || took > maxRetry+time.Second {
 			t.Errorf("%q, %v after %v", moved, still, took)
 		}
 		if attempts < 100 || attempts > 1_000 {
@@ -180,7 +180,7 @@ func TestUntilStill(t *testing.T) {
 // A file that was missing and then is not belongs to another moment than what was read since.
 func TestAppearingFile(t *testing.T) {
 	dir := t.TempDir()
-	s := newSnapshot()
+	s := newSnapshot(nil)
 	for _, name := range []string{"file", "sub/file"} {
 		if _, _, _, err := s.readNamed(filepath.Join(dir, name)); err == nil {
 			t.Fatal("it is there")
@@ -202,7 +202,7 @@ func TestAppearingFile(t *testing.T) {
 
 func TestChangingFile(t *testing.T) {
 	path := write(t, t.TempDir(), "key", "x")
-	s := newSnapshot()
+	s := newSnapshot(nil)
 	real, _, err := s.resolve(path)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"slices"
+	"maps"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ var pathVariables = []struct{ origin, names string }{
 		ANSIBLE_BECOME_PASSWORD_FILE ANSIBLE_CONNECTION_PASSWORD_FILE ANSIBLE_VAULT_PASSWORD_FILE
 		AUTHELIA_JWT_SECRET_FILE AUTHELIA_SESSION_SECRET_FILE AUTHELIA_STORAGE_POSTGRES_PASSWORD_FILE BAO_TOKEN_FILE
 		CONSUL_HTTP_TOKEN_FILE CONSUL_LOGIN_BEARER_TOKEN_FILE CONSUL_TOKEN_FILE CR_PASSPHRASE_FILE
-		DB_MYSQL_PASSWORD__FILE GF_SECURITY_ADMIN_PASSWORD__FILE GITEA__database__PASSWD__FILE K3S_AGENT_TOKEN_FILE
+	 K3S_AGENT_TOKEN_FILE
 		K3S_TOKEN_FILE K3S_VPN_AUTH_FILE PULUMI_CONFIG_PASSPHRASE_FILE RESTIC_FROM_PASSWORD_FILE
 		RESTIC_FROM_REPOSITORY_FILE RESTIC_PASSWORD_FILE RESTIC_REPOSITORY_FILE RKE2_TOKEN_FILE RUSTIC_PASSWORD_FILE
 		STEP_PASSWORD_FILE STEP_PROVISIONER_PASSWORD_FILE TUNNEL_TOKEN_FILE VAULT_TOKEN_FILE`},
@@ -133,15 +134,54 @@ func TestWantsPath(t *testing.T) {
 	}
 }
 
+// testdata/variables.tsv has variables of public images, classified by what their entrypoints and
+// programs do with them, with the source of each.
+func TestVariablesOfPublicImages(t *testing.T) {
+	data, err := os.ReadFile("testdata/variables.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The same name is one product's password and another's map of passwords: what is in the file
+	// decides (TestPasswordsByURL).
+	byContents := map[string]bool{"REDIS_PASSWORD_FILE": true}
+
+	counted := map[string]int{}
+	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n")[1:] {
+		fields := strings.Split(line, "\t")
+		product, variable, class := fields[0], fields[1], fields[2]
+		counted[class]++
+		if byContents[variable] {
+			continue
+		}
+
+		decide := func(file string) (read bool) {
+			l := newLoader(Options{})
+			found := l.references([]string{variable + "=" + file})
+			return len(found) == 1 && found[0].Read
+		}
+		for _, file := range []string{"/run/secrets/x", "/etc/app/x", "/data/x", "/var/lib/app/secret/x", "x"} {
+			if class == "path" && decide(file) {
+				t.Errorf("%s (%s) is read at %s", variable, product, file)
+			}
+		}
+		if class == "secret" && !decide("/run/secrets/x") {
+			t.Errorf("%s (%s) is not read in a secret directory", variable, product)
+		}
+	}
+	want := map[string]int{"path": 100, "secret": 103, "either": 106}
+	if !maps.Equal(counted, want) {
+		t.Errorf("%v, want %v: no line may be lost", counted, want)
+	}
+}
+
 func TestWantsPathSaysWhose(t *testing.T) {
 	for name, want := range map[string]string{
 		"SSL_CERT_FILE":               "OpenSSL, Go and others",
 		"AWS_WEB_IDENTITY_TOKEN_FILE": "AWS SDKs (EKS IRSA)",
 		"RESTIC_PASSWORD_FILE":        "restic and rustic",
 		"AUTHELIA_JWT_SECRET_FILE":    "Authelia, which reads its own secrets",
-		"GF_DATABASE_PASSWORD__FILE":  "Grafana, Gitea and others, which read X__FILE themselves",
 		"CONFIG_FILE":                 "a configuration file",
-		"REDIS_TLS_CLIENT_KEY_FILE":   "a TLS key",
+		"REDIS_TLS_CLIENT_KEY_FILE":   "a TLS or SSH key",
 		"CELERYD_PID_FILE":            "a file that its program writes",
 	} {
 		if owner, _ := wantsPath(name); owner != want {
@@ -172,33 +212,30 @@ func TestWantsPathAllocatesNothing(t *testing.T) {
 	}
 }
 
-// That no name stands there twice, the compiler sees to.
 func TestTablePrograms(t *testing.T) {
-	owners := make(map[string]bool)
-	for _, row := range tableRows(t, "programOf") {
-		if row.owner == "" || owners[row.owner] {
-			t.Errorf("%q: no owner, or one with two rows: %v", row.owner, row.names)
+	last := ""
+	for _, row := range programs {
+		if row.reference <= last {
+			t.Errorf("%s: not in its place, or twice", row.reference)
 		}
-		owners[row.owner] = true
-		if !slices.IsSorted(row.names) {
-			t.Errorf("%s: not sorted: %v", row.owner, row.names)
+		last = row.reference
+		if programOf(row.reference) != row.owner || row.owner == "" {
+			t.Errorf("%s is %q, and found as %q", row.reference, row.owner, programOf(row.reference))
 		}
-		for _, name := range row.names {
-			x, ok := strings.CutSuffix(name, "_FILE")
-			if !ok {
-				t.Errorf("%s: %s can never match", row.owner, name)
-			}
-			for n := 1; n <= 3; n++ {
-				if kindOf(lastWords(n, x)) == row.owner {
-					t.Errorf("%s: %s is %s by its ending", row.owner, name, row.owner)
-				}
+		x, ok := strings.CutSuffix(row.reference, "_FILE")
+		if !ok {
+			t.Errorf("%s can never match", row.reference)
+		}
+		for n := 1; n <= 3; n++ {
+			if contentsByWords(lastWords(n, x)) == row.owner {
+				t.Errorf("%s is %s by its ending", row.reference, row.owner)
 			}
 		}
 	}
 }
 
 func TestTableKinds(t *testing.T) {
-	for _, row := range tableRows(t, "kindOf") {
+	for _, row := range tableRows(t, "contentsByWords") {
 		if row.owner == "" {
 			t.Errorf("no owner: %v", row.names)
 		}
@@ -220,7 +257,7 @@ func TestTableKinds(t *testing.T) {
 				}
 			}
 			for n := 1; n <= strings.Count(words, "_"); n++ {
-				if kindOf(lastWords(n, words)) != "" {
+				if contentsByWords(lastWords(n, words)) != "" {
 					t.Errorf("%s: %s is there already", words, lastWords(n, words))
 				}
 			}

@@ -4,6 +4,10 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/jsontext"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/percent"
 )
 
 // A template is the text of a variable in parts: literals, and variables with what is
@@ -17,8 +21,9 @@ type part struct {
 	fallback *string // after :-
 }
 
-// parseTemplate understands `${VAR}`, `${VAR|filter|filter}`, `${VAR:-default}` and filters before a
-// default, which they leave as it is. `$$` is a dollar, and a dollar before anything else is one too.
+// parseTemplate understands `${VAR}`, `${VAR|filter|filter}`, `${VAR:-default}` and filters before
+// a default, which they leave as it is. `$$` is a dollar, and a dollar before anything else is one
+// too.
 func parseTemplate(text string) (template, []syntaxProblem) {
 	var t template
 	var problems []syntaxProblem
@@ -27,6 +32,7 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 		if i < 0 || at+i+1 == len(text) {
 			return append(t, part{literal: text[at:]}), problems
 		}
+
 		dollar := at + i
 		switch text[dollar+1] {
 		case '$':
@@ -36,7 +42,8 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 			t = append(t, part{literal: text[at:dollar]})
 			n := strings.IndexByte(text[dollar:], '}')
 			if n < 0 {
-				return nil, append(problems, syntaxProblem{1, dollar + 1, "${ without its }: close it, or write $${ for the text itself"})
+				what := "${ without its }: close it, or write $${ for the text itself"
+				return nil, append(problems, syntaxProblem{1, dollar + 1, what})
 			}
 			inside := dollar + len("${")
 			p, wrong := parsePart(text[inside:dollar+n], inside+1)
@@ -48,6 +55,7 @@ func parseTemplate(text string) (template, []syntaxProblem) {
 			at = dollar + 1
 		}
 	}
+
 	return t, problems
 }
 
@@ -56,71 +64,68 @@ func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 	if head, fallback, ok := strings.Cut(s, ":-"); ok {
 		s, p.fallback = head, &fallback
 		if strings.Contains(fallback, "${") {
-			problems = append(problems, syntaxProblem{1, column + len(head), "a default is plain text, and this one has a ${ in it: compose it in a template of its own"})
+			what := "a default is plain text, and this one has a ${ in it: compose it in a " +
+				"template of its own"
+			problems = append(problems, syntaxProblem{1, column + len(head), what})
 		}
 	}
+
 	var filters string
 	var more bool
 	p.variable, filters, more = strings.Cut(s, "|")
-	if !IsName(p.variable) {
-		problems = append(problems, syntaxProblem{1, column, "not the name of a variable: ${NAME}, ${NAME|filter} or ${NAME:-default}, with a name of letters, digits and underscores"})
+	if !dotenv.IsName(p.variable) {
+		what := "not the name of a variable: ${NAME}, ${NAME|filter} or ${NAME:-default}, with a " +
+			"name of letters, digits and underscores"
+		problems = append(problems, syntaxProblem{1, column, what})
 	}
+
 	column += len(p.variable) + 1
 	for more {
 		var name string
 		name, filters, more = strings.Cut(filters, "|")
 		f := filter(name)
 		if f == nil {
-			problems = append(problems, syntaxProblem{1, column, "unknown filter: " + likeFilter(name) + "there are urlencode, base64 and json"})
+			what := "unknown filter: " + likeFilter(name) + "there are urlencode, base64 and json"
+			problems = append(problems, syntaxProblem{1, column, what})
 		}
 		p.filters = append(p.filters, f)
 		column += len(name) + 1
 	}
+
 	return p, problems
 }
 
 func filter(name string) func(string) string {
 	switch name {
 	case "urlencode":
-		return PercentEncode
+		return percent.Encode
 	case "base64":
 		return func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	case "json":
-		return escapeJSON
+		return jsontext.Escape
 	}
 	return nil
 }
 
-// likeFilter asks for the filter that a wrong name is probably meant to be: a misspelling, or
-// what other template languages call it. The wrong name itself is not repeated, since a template may
+// likeFilter asks for the filter that a wrong name is probably meant to be: a misspelling, or what
+// other template languages call it. The wrong name itself is not repeated, since a template may
 // hold a password.
 func likeFilter(name string) string {
 	name = strings.ToLower(name)
 	for _, c := range [...]struct{ part, filter string }{
-		{"64", "base64"}, {"js", "json"}, {"url", "urlencode"}, {"uri", "urlencode"}, {"encode", "urlencode"}, {"percent", "urlencode"}, {"quote", "urlencode"},
+		{"64", "base64"},
+		{"js", "json"},
+		{"url", "urlencode"},
+		{"uri", "urlencode"},
+		{"encode", "urlencode"},
+		{"percent", "urlencode"},
+		{"quote", "urlencode"},
 	} {
 		if strings.Contains(name, c.part) {
 			return "did you mean " + c.filter + "? "
 		}
 	}
 	return ""
-}
-
-// PercentEncode is the filter urlencode: it percent-encodes all but the unreserved characters of RFC 3986, section 2.3,
-// so that the result can stand anywhere in a URL.
-func PercentEncode(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', isDigit(c), c == '-', c == '.', c == '_', c == '~':
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
 }
 
 // variables lists the variables that the template uses, each once.
@@ -145,6 +150,7 @@ func (t template) expand(lookup func(string) (string, bool)) (text string, unset
 			b.WriteString(p.literal)
 			continue
 		}
+
 		value, ok := lookup(p.variable)
 		switch {
 		case p.fallback != nil && (!ok || value == ""):
@@ -159,8 +165,10 @@ func (t template) expand(lookup func(string) (string, bool)) (text string, unset
 				value = f(value)
 			}
 		}
+
 		b.WriteString(value)
 	}
+
 	return b.String(), unset
 }
 
@@ -172,6 +180,7 @@ func orderTemplates(uses [][]int) (order, cycle []int) {
 		open
 		done
 	)
+
 	state := make([]int, len(uses))
 	var path []int
 	var visit func(i int) bool
@@ -183,18 +192,22 @@ func orderTemplates(uses [][]int) (order, cycle []int) {
 			cycle = slices.Clone(path[slices.Index(path, i):])
 			return false
 		}
+
 		state[i] = open
 		path = append(path, i)
+
 		for _, j := range uses[i] {
 			if !visit(j) {
 				return false
 			}
 		}
+
 		path = path[:len(path)-1]
 		state[i] = done
 		order = append(order, i)
 		return true
 	}
+
 	for i := range uses {
 		if !visit(i) {
 			return nil, cycle

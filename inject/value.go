@@ -3,27 +3,58 @@ package inject
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// sound checks that a value can be an environment variable.
-func (l *loader) sound(name string, subject Subject, text []byte) bool {
-	if len(text) == 0 && !l.AllowEmpty {
-		l.fail(&EmptyError{subject})
+// TrimNewlines returns the value of a file: its contents without the newlines at the end, \n or
+// \r\n, as a shell's $(cat FILE) has it. A carriage return alone is a part of the value. The result
+// shares the memory of data.
+func TrimNewlines(data []byte) []byte {
+	for {
+		switch {
+		case bytes.HasSuffix(data, []byte("\r\n")):
+			data = data[:len(data)-2]
+		case bytes.HasSuffix(data, []byte("\n")):
+			data = data[:len(data)-1]
+		default:
+			return data
+		}
+	}
+}
+
+// sound checks that a value can be an environment variable, and is not empty unless it may be.
+func (l *loader) sound(name string, about subject, text []byte, empty bool) bool {
+	if len(text) == 0 && !empty {
+		l.fail(about.problem(KindEmpty, "the value is empty", ""))
 		return false
 	}
 	if bytes.IndexByte(text, 0) >= 0 {
-		l.fail(&NULError{subject, looksUTF16(text)})
+		p := about.problem(KindNUL,
+			"the value has a NUL byte, which an environment variable cannot hold", "")
+		if looksUTF16(text) {
+			p = about.problem(KindNUL, "the value has NUL bytes and looks like UTF-16",
+				"save the file as UTF-8 (on Windows: without BOM)")
+		}
+		l.fail(p)
 		return false
 	}
+
 	if size := len(name) + 1 + len(text) + 1; l.MaxString > 0 && size > l.MaxString {
-		l.fail(&SizeError{subject, int64(size), int64(l.MaxString)})
+		l.fail(about.tooLarge(l.MaxString))
 		return false
 	}
 	if bytes.HasPrefix(text, []byte(utf8BOM)) {
-		l.warn(subject, "the value begins with a UTF-8 byte order mark, which is passed on: save the file without one")
+		l.warn(about.problem(KindByteOrderMark,
+			"the value begins with a UTF-8 byte order mark, which is passed on",
+			"save the file without one"))
 	}
 	return true
+}
+
+// tooLarge is the problem of what is longer than a limit.
+func (s subject) tooLarge(limit int) *Problem {
+	return s.problem(KindTooLarge, "larger than the limit of "+strconv.Itoa(limit)+" bytes", "")
 }
 
 // looksUTF16 reports whether bytes with a NUL look like UTF-16 text: a byte order
@@ -32,12 +63,14 @@ func looksUTF16(data []byte) bool {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return true
 	}
+
 	var nul [2]int
 	for i := range len(data) {
 		if data[i] == 0 {
 			nul[i%2]++
 		}
 	}
+
 	half := len(data) / 2
 	return half > 1 && (nul[0] == 0 && nul[1] >= half*3/4 || nul[1] == 0 && nul[0] >= half*3/4)
 }
@@ -48,14 +81,50 @@ func (l *loader) limit() {
 	if l.MaxTotal <= 0 || size <= l.MaxTotal {
 		return
 	}
-	bySize := slices.Clone(l.vars.list)
-	slices.SortStableFunc(bySize, func(a, b string) int { return len(b) - len(a) })
-	var largest []string
-	for _, entry := range bySize {
-		// What has no name is not told: it is all value.
-		if name, _, ok := strings.Cut(entry, "="); ok && name != "" && len(largest) < 3 {
-			largest = append(largest, name)
+
+	largest := l.largest(3)
+	l.fail(&Problem{
+		Kind: KindTooLarge,
+		What: "environment: " + strconv.Itoa(size) +
+			" bytes with what it needs to start, and the kernel's limit beside the arguments is " +
+			strconv.Itoa(l.MaxTotal) + " (execve(2): a quarter of the stack limit)",
+		Advice:  "export less; the largest are " + strings.Join(largest, ", "),
+		Related: largest,
+	})
+}
+
+// largest returns the names of the largest variables. It leaves out an entry without a name: all of
+// that may be a value.
+func (l *loader) largest(most int) (names []string) {
+	var entries []string
+	for _, entry := range l.vars.list {
+		if strings.IndexByte(entry, '=') < 1 {
+			continue
 		}
+		at := len(entries)
+		for at > 0 && len(entries[at-1]) < len(entry) {
+			at--
+		}
+		entries = slices.Insert(entries, at, entry)
+		entries = entries[:min(len(entries), most)]
 	}
-	l.fail(&TotalError{size, l.MaxTotal, largest})
+
+	for _, entry := range entries {
+		name, _, _ := strings.Cut(entry, "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+const utf8BOM = "\xef\xbb\xbf"
+
+// byteOrderMark says what is wrong with a file that begins with one.
+func byteOrderMark(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte(utf8BOM)):
+		return "begins with a byte order mark: save the file as UTF-8 without one"
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return "is UTF-16: save the file as UTF-8 without a byte order mark"
+	}
+	return ""
 }

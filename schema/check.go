@@ -2,120 +2,134 @@ package schema
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
-// What values of the types look like. None of these functions keeps or returns a part of a value.
-
-// number understands decimal numbers, with a fraction and an exponent.
-func number(s string) (float64, bool) {
-	if s == "" || strings.Trim(s, "0123456789+-.eE") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseFloat(s, 64)
-	return n, err == nil && !math.IsInf(n, 0)
+// A finding is a rule that a value breaks.
+type finding struct {
+	rule   string // "minLength=32"
+	what   string // "shorter than 32 bytes": nothing of the value, nor its length
+	advice string // what to set it to; "" for another value, without further advice
 }
 
-// isBoolean knows the words that varlock takes, in any case.
-func isBoolean(s string) bool {
-	switch strings.ToLower(s) {
-	case "true", "t", "yes", "on", "1", "false", "f", "no", "off", "0":
-		return true
-	}
-	return false
-}
-
-// isEmail is lenient: one @, something without blanks before it, and after it labels of letters, digits and dashes. What is
-// deliverable only a mail server knows.
-func isEmail(s string) bool {
-	local, domain, ok := strings.Cut(s, "@")
-	if !ok || local == "" || len(s) > 254 || strings.ContainsFunc(local, func(r rune) bool {
-		return !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`<>(),;:"\[]`, r)
-	}) {
-		return false
-	}
-	for _, label := range strings.Split(domain, ".") {
-		if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
-			strings.ContainsFunc(label, func(r rune) bool { return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			return false
+// check returns the rules of the type that a value breaks. The value is not empty.
+func (t *Type) check(value string) []finding {
+	switch t.Name {
+	case "string":
+		return append(t.checkString(value), t.checkPattern(value)...)
+	case "url":
+		return append(t.checkURL(value), t.checkPattern(value)...)
+	case "enum":
+		if !slices.Contains(t.Values, value) {
+			return breaks("enum", "not one of "+joined(t.Values),
+				"set it to one of them, in this spelling")
 		}
+	case "number":
+		return t.checkNumber(value)
+	case "port":
+		n, err := strconv.ParseUint(value, 10, 16)
+		if err != nil {
+			return breaks("port", "not a port number", "set it to a number from 0 to "+strconv.Itoa(maxPort))
+		}
+		return t.checkBounds(float64(n))
+	case "boolean":
+		if !isBoolean(value) {
+			return breaks("boolean", "not a boolean", "set it to true or false")
+		}
+	case "email":
+		if !isEmail(value) {
+			return breaks("email", "not an e-mail address", "set it to NAME@DOMAIN")
+		}
+	case "duration":
+		return t.checkDuration(value)
 	}
-	return true
+	return nil
 }
 
-// duration understands 500ms, 30s, 1.5h, 2days, 1h30m; a bare number is of milliseconds, as in varlock.
-func duration(s string) (time.Duration, bool) {
-	if n, ok := number(s); ok {
-		return time.Duration(n * float64(time.Millisecond)), strings.Trim(s, "0123456789.") == "" && n < math.MaxInt64/float64(time.Millisecond)
+// breaks is the only finding of a value.
+func breaks(rule, what, advice string) []finding { return []finding{{rule, what, advice}} }
+
+func (t *Type) checkString(value string) (all []finding) {
+	limit := func(rule, what string, n int, unit string) {
+		number := strconv.Itoa(n)
+		all = append(all, finding{rule: rule + "=" + number, what: what + number + unit})
 	}
-	if s = strings.TrimSpace(s); s == "" {
-		return 0, false
+	if n := t.MinLength; len(value) < n {
+		limit("minLength", "shorter than ", n, " bytes")
 	}
-	total := 0.0
-	for ; s != ""; s = strings.TrimLeft(s, " ") {
-		n := 0
-		for n < len(s) && (isDigit(s[n]) || s[n] == '.') {
-			n++
-		}
-		amount, ok := number(s[:n])
-		if !ok {
-			return 0, false
-		}
-		s = strings.TrimLeft(s[n:], " ")
-		n = 0
-		for n < len(s) && isLetter(s[n]) {
-			n++
-		}
-		unit := unitOf(s[:n])
-		if unit == 0 {
-			return 0, false
-		}
-		total += amount * float64(unit)
-		s = s[n:]
+	if n := t.MaxLength; n > 0 && len(value) > n {
+		limit("maxLength", "longer than ", n, " bytes")
 	}
-	return time.Duration(total), total < math.MaxInt64
+	if n := t.IsLength; n > 0 && len(value) != n {
+		limit("isLength", "not ", n, " bytes long")
+	}
+
+	const advice = "is it the value of another variable?"
+	if p := t.StartsWith; !strings.HasPrefix(value, p) {
+		all = append(all, finding{"startsWith", "does not begin with " + shown(p), advice})
+	}
+	if p := t.EndsWith; !strings.HasSuffix(value, p) {
+		all = append(all, finding{"endsWith", "does not end in " + shown(p), advice})
+	}
+	return all
 }
 
-func unitOf(s string) time.Duration {
-	switch strings.ToLower(s) {
-	case "ms", "millisecond", "milliseconds":
-		return time.Millisecond
-	case "s", "sec", "secs", "second", "seconds":
-		return time.Second
-	case "m", "min", "mins", "minute", "minutes":
-		return time.Minute
-	case "h", "hr", "hrs", "hour", "hours":
-		return time.Hour
-	case "d", "day", "days":
-		return 24 * time.Hour
-	case "w", "week", "weeks":
-		return 7 * 24 * time.Hour
+func (t *Type) checkPattern(value string) []finding {
+	if t.Matches == nil || t.Matches.MatchString(value) {
+		return nil
 	}
-	return 0
+	return breaks("matches", "does not match "+shown(t.Matches.String()), "correct it")
 }
 
-// longestName is how much of a name is told, in bytes.
-const longestName = 200
-
-// clipped cuts what is too long for a message.
-func clipped(s string) string {
-	if len(s) > longestName {
-		return strings.ToValidUTF8(s[:longestName], "") + "..."
+func (t *Type) checkNumber(value string) []finding {
+	n, ok := number(value)
+	isDigits := strings.Trim(value, "0123456789+-") == ""
+	switch {
+	case !ok:
+		return breaks("number", "not a number", "set it to a number such as 30 or 0.5")
+	case t.IsInt && !isDigits: // 2.0 and 1e3 are whole, but few programs read them as such
+		return breaks("isInt", "not a whole number", "set it to digits only, such as 30")
+	case t.IsDivisibleBy != 0 && !isDivisible(n, t.IsDivisibleBy):
+		by := decimal(t.IsDivisibleBy)
+		return breaks("isDivisibleBy="+by, "not divisible by "+by, "correct it")
 	}
-	return s
+	return t.checkBounds(n)
 }
 
-// printable returns a name of the schema for a message, quoted unless it is plain.
-func printable(s string) string {
-	s = clipped(s)
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return strconv.Quote(s)
-		}
+// isDivisible takes a quotient as whole that is so but for the rounding of decimals: 0.3 is three
+// times 0.1.
+func isDivisible(n, by float64) bool {
+	if by == math.Trunc(by) {
+		return math.Mod(n, by) == 0
 	}
-	return s
+	quotient := n / by
+	return math.Abs(quotient-math.Round(quotient)) <= 1e-9
 }
+
+func (t *Type) checkBounds(n float64) []finding {
+	switch {
+	case t.Min != nil && n < *t.Min:
+		return breaks("min="+decimal(*t.Min), "less than "+decimal(*t.Min), "raise it")
+	case t.Max != nil && n > *t.Max:
+		return breaks("max="+decimal(*t.Max), "more than "+decimal(*t.Max), "lower it")
+	}
+	return nil
+}
+
+func (t *Type) checkDuration(value string) []finding {
+	d, ok := duration(value)
+	shortest, longest := t.Shortest.String(), t.Longest.String()
+	switch {
+	case !ok:
+		return breaks("duration", "not a duration", "set it to one such as 500ms, 30s or 2h")
+	case d < t.Shortest:
+		return breaks("min="+shortest, "shorter than "+shortest, "lengthen it")
+	case t.Longest > 0 && d > t.Longest:
+		return breaks("max="+longest, "longer than "+longest, "shorten it")
+	}
+	return nil
+}
+
+func decimal(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }

@@ -1,53 +1,44 @@
 package schema
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// A Default is what an item's own line sets it to: NAME=value. It may hold a secret (a part of a URL, or what
-// should not be in a schema), so printing one shows nothing of it.
+	"github.com/secret-entrypoint/secret-entrypoint/schema/internal/syntax"
+)
+
+// A Default is what an item's own line sets it to: NAME=value. It may hold a secret (a part of a
+// URL, or what should not be in a schema), so printing one shows nothing of it.
 type Default struct {
 	d *definition
 }
 
 type definition struct {
-	quote    byte
-	parts    []part
-	computed string // what it is and is not evaluated: "exec()", "an object"
+	parts    []syntax.Part
+	computed string // what would have to be evaluated: "exec()", "an object in { }"
 }
 
-// A part is text, or a variable with what to use if it has no value.
-type part struct {
-	text     string
-	variable string // of ${variable}, or ""
-	fallback []part
-}
-
-// IsSet reports whether there is a default, or what would be one if it were evaluated ([Default.Computed]).
+// IsSet reports whether there is a default, be it one that is not evaluated ([Default.Computed]).
 func (d Default) IsSet() bool { return d.d != nil }
-
-// Quote returns the quote around it: '"', '\”, '`', or 0 if there is none.
-func (d Default) Quote() byte {
-	if d.d == nil {
-		return 0
-	}
-	return d.d.quote
-}
 
 // Text returns the default if it is plain text, without any variable in it.
 func (d Default) Text() (text string, ok bool) {
 	if d.d == nil || d.d.computed != "" {
 		return "", false
 	}
+
 	var b strings.Builder
 	for _, p := range d.d.parts {
-		if p.variable != "" {
+		if p.Variable != "" {
 			return "", false
 		}
-		b.WriteString(p.text)
+		b.WriteString(p.Text)
 	}
 	return b.String(), true
 }
 
-// Computed returns what has to be evaluated to have the default and is not evaluated here, such as "exec()"; or "".
+// Computed returns what would have to be evaluated to have the default, and is not evaluated by
+// this package, such as "exec()". It is "" if nothing has to be.
 func (d Default) Computed() string {
 	if d.d == nil {
 		return ""
@@ -55,25 +46,20 @@ func (d Default) Computed() string {
 	return d.d.computed
 }
 
-// Variables returns the variables in it.
-func (d Default) Variables() []string {
+// Variables returns the names of the variables in it.
+func (d Default) Variables() (names []string) {
 	if d.d == nil {
 		return nil
 	}
-	return variables(nil, d.d.parts)
-}
-
-func variables(names []string, parts []part) []string {
-	for _, p := range parts {
-		if p.variable != "" {
-			names = append(names, p.variable)
+	for _, p := range d.d.parts {
+		if p.Variable != "" {
+			names = append(names, p.Variable)
 		}
-		names = variables(names, p.fallback)
 	}
 	return names
 }
 
-// String tells that there is one.
+// String says whether there is a default.
 func (d Default) String() string {
 	if d.d == nil {
 		return "no default"
@@ -81,111 +67,57 @@ func (d Default) String() string {
 	return "a default"
 }
 
-// GoString is String, so that %#v shows nothing either.
+// GoString is String, so that %#v does not show the default either.
 func (d Default) GoString() string { return d.String() }
 
 // newDefault understands the value of an item.
-func newDefault(v value) Default {
-	d := &definition{quote: v.quote}
-	d.parts, d.computed = parts(v)
+func newDefault(v *syntax.Value) Default {
+	d := &definition{}
+	d.parts, d.computed = partsOf(v)
 	return Default{d}
 }
 
-// parts takes a value apart. Of calls only those have a meaning that stand for what $ does in text.
-func parts(v value) (all []part, computed string) {
-	switch v.kind {
-	case array:
+// partsOf takes a value apart. Two calls have a meaning: ref(NAME) is $NAME, and concat(...) is its
+// arguments one after the other.
+func partsOf(v *syntax.Value) (parts []syntax.Part, computed string) {
+	switch v.Kind {
+	case syntax.List:
 		return nil, "a list in [ ]"
-	case object:
+	case syntax.Object:
 		return nil, "an object in { }"
-	case static:
-		if v.quote == '\'' {
-			return []part{{text: v.raw}}, ""
+	case syntax.Text:
+		parts, ok := v.Expand()
+		if !ok {
+			return nil, "a command in $( )"
 		}
-		return expansion(v)
+		return parts, ""
 	}
-	for _, a := range v.args {
-		if a.key != "" {
-			return nil, v.text + "()"
-		}
-	}
+
+	named := slices.ContainsFunc(v.Args, func(a syntax.Argument) bool { return a.Name != "" })
 	switch {
-	case v.text == "ref" && len(v.args) == 1 && v.args[0].value.kind == static && isReference(v.args[0].value.raw):
-		return []part{{variable: v.args[0].value.raw}}, ""
-	case v.text == "concat":
-		for _, a := range v.args {
-			more, computed := parts(a.value)
+	case named:
+	case v.Text == "ref" && len(v.Args) == 1:
+		if name := &v.Args[0].Value; name.Kind == syntax.Text && syntax.IsReference(name.Raw) {
+			return []syntax.Part{{Variable: name.Raw}}, ""
+		}
+	case v.Text == "concat":
+		for _, a := range v.Args {
+			more, computed := partsOf(&a.Value)
 			if computed != "" {
 				return nil, computed
 			}
-			all = append(all, more...)
+			parts = append(parts, more...)
 		}
-		return all, ""
+		return parts, ""
 	}
-	return nil, v.text + "()"
+	return nil, v.Text + "()"
 }
 
-// expansion finds $NAME, ${NAME}, ${NAME-default} and ${NAME:-default} in text.
-func expansion(v value) (all []part, computed string) {
-	text, literal := v.raw, 0
-	last := strings.LastIndexByte(text, '}')
-	flush := func(to int) {
-		if to > literal {
-			all = append(all, part{text: unescape(text[literal:to], v.quote, v.lines)})
-		}
+// variableOf understands $NAME, ${NAME} and ref(NAME).
+func variableOf(v *syntax.Value) (name string, ok bool) {
+	parts, computed := partsOf(v)
+	if computed != "" || len(parts) != 1 || parts[0].Fallback != "" {
+		return "", false
 	}
-	for i := 0; i < len(text); i++ {
-		if text[i] != '$' || i > 0 && text[i-1] == '\\' || i+1 == len(text) {
-			continue
-		}
-		rest := text[i+1:]
-		switch {
-		case rest[0] == '(':
-			return nil, "a command in $( )"
-		case rest[0] == '{':
-			if i > last {
-				continue
-			}
-			end := strings.IndexByte(rest, '}')
-			name, fallback := rest[1:end], ""
-			if n := strings.IndexByte(name, '-'); n > 0 {
-				name, fallback = strings.TrimSuffix(name[:n], ":"), name[n+1:]
-			}
-			if !isReference(name) {
-				continue
-			}
-			flush(i)
-			p := part{variable: name}
-			if fallback != "" {
-				p.fallback = []part{{text: unescape(fallback, v.quote, v.lines)}}
-			}
-			all = append(all, p)
-			i += 1 + end
-			literal = i + 1
-		default:
-			n := 0
-			for n < len(rest) && (isLetter(rest[n]) || rest[n] == '_' || n > 0 && isDigit(rest[n])) {
-				n++
-			}
-			if n == 0 {
-				continue
-			}
-			flush(i)
-			all = append(all, part{variable: rest[:n]})
-			i += n
-			literal = i + 1
-		}
-	}
-	flush(len(text))
-	return all, ""
-}
-
-// isReference reports whether a name can be expanded: here dots may be in it, dashes not.
-func isReference(name string) bool {
-	for i := range len(name) {
-		if !isLetter(name[i]) && name[i] != '_' && (i == 0 || !isDigit(name[i]) && name[i] != '.') {
-			return false
-		}
-	}
-	return name != ""
+	return parts[0].Variable, parts[0].Variable != ""
 }

@@ -55,7 +55,7 @@ PORT=8000
 		return
 	}
 	environ := map[string]string{"APP_ENV": "production"}
-	result, err := s.Validate(schema.Environment{
+	result, err := s.Validate(schema.Values{
 		Lookup: func(name string) (string, bool) { value, set := environ[name]; return value, set },
 	})
 	for _, violation := range schema.Errors(err) {

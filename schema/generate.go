@@ -1,98 +1,122 @@
 package schema
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/schema/internal/syntax"
 )
 
-// A Generate says how a new value is made (`@generate=hex(32)`). Its zero value says that none can be.
-type Generate struct {
-	Kind GenerateKind
-	Size int // of random bytes; for alnum of characters; 0 for uuid
+// A Recipe says how a new value is made (`@generate=hex(32)`). The zero value says that none can
+// be.
+type Recipe struct {
+	Encoding Encoding
+	Size     int // of random bytes; for alnum of characters; 0 for uuid
 }
 
-// GenerateKind is how random bytes become text.
-type GenerateKind string
+// Encoding is how random bytes become text.
+type Encoding string
 
 const (
-	GenerateHex    GenerateKind = "hex"    // two digits for each byte, as openssl rand -hex
-	GenerateBase64 GenerateKind = "base64" // with +, / and =, as openssl rand -base64
-	GenerateAlnum  GenerateKind = "alnum"  // A-Z, a-z, 0-9
-	GenerateUUID   GenerateKind = "uuid"   // version 4 of RFC 9562: 122 random bits
+	EncodingHex    Encoding = "hex"    // two digits for each byte, as openssl rand -hex
+	EncodingBase64 Encoding = "base64" // with +, / and =, as openssl rand -base64
+	EncodingAlnum  Encoding = "alnum"  // A-Z, a-z, 0-9
+	EncodingUUID   Encoding = "uuid"   // version 4 of RFC 9562: 122 random bits
 )
 
-// maxGenerate bounds a generated value.
+// maxGenerate is the most bytes or characters that a value is made of.
 const maxGenerate = 4096
 
 // Length is how many bytes a value made so has.
-func (g Generate) Length() int {
-	switch g.Kind {
-	case GenerateHex:
+func (g Recipe) Length() int {
+	switch g.Encoding {
+	case EncodingHex:
 		return 2 * g.Size
-	case GenerateBase64:
+	case EncodingBase64:
 		return (g.Size + 2) / 3 * 4
-	case GenerateUUID:
+	case EncodingUUID:
 		return len("00000000-0000-4000-8000-000000000000")
 	}
 	return g.Size
 }
 
-// String is how it is written.
-func (g Generate) String() string {
+// String is how it is written in a schema, without the @generate=. It is "" for the zero value.
+func (g Recipe) String() string {
 	if g.Size == 0 { // none, or uuid
-		return string(g.Kind)
+		return string(g.Encoding)
 	}
-	return string(g.Kind) + "(" + strconv.Itoa(g.Size) + ")"
+	return string(g.Encoding) + "(" + strconv.Itoa(g.Size) + ")"
 }
 
-func (p *parser) generate(d *Decorator) Generate {
+// generate understands the value of @generate.
+func (r *report) generate(v *syntax.Value) Recipe {
 	const advice = "write it as @generate=hex(32), base64(24), alnum(20) or uuid"
-	v := d.value
-	switch kind := GenerateKind(v.text); {
-	case kind == GenerateUUID && v.kind == static:
-		return Generate{Kind: kind}
-	case kind == GenerateUUID && v.kind == call:
-		p.fail(v.pos, "@generate=uuid has no size", advice)
-	case v.kind != call || len(v.args) != 1 || v.args[0].key != "" || v.args[0].value.kind != static:
-		p.fail(v.pos, "@generate is a kind of value with its size", advice)
-	case kind != GenerateHex && kind != GenerateBase64 && kind != GenerateAlnum:
-		p.fail(v.pos, "@generate knows hex, base64, alnum and uuid", advice)
-	default:
-		size, err := strconv.Atoi(v.args[0].value.text)
-		if err != nil || size < 1 || size > maxGenerate {
-			p.fail(v.args[0].pos, "the size is a number from 1 to "+strconv.Itoa(maxGenerate), advice)
-			break
-		}
-		return Generate{kind, size}
+	encoding := Encoding(v.Text)
+	isCall := v.Kind == syntax.Call
+	switch {
+	case encoding == EncodingUUID && v.Kind == syntax.Text:
+		return Recipe{Encoding: encoding}
+	case encoding == EncodingUUID && isCall:
+		r.fail(v.Pos, "@generate=uuid has no size", advice)
+		return Recipe{}
+	case !isCall || len(v.Args) != 1 || !isText(v.Args[0]):
+		r.fail(v.Pos, "@generate is a kind of value with its size", advice)
+		return Recipe{}
 	}
-	return Generate{}
+
+	switch encoding {
+	case EncodingHex, EncodingBase64, EncodingAlnum:
+	default:
+		r.fail(v.Pos, "@generate knows hex, base64, alnum and uuid", advice)
+		return Recipe{}
+	}
+	size, err := strconv.Atoi(v.Args[0].Value.Text)
+	if err != nil || size < 1 || size > maxGenerate {
+		r.fail(v.Args[0].Pos, fmt.Sprintf("the size is a number from 1 to %d", maxGenerate), advice)
+		return Recipe{}
+	}
+	return Recipe{encoding, size}
 }
 
-// fits checks that a generated value would be one that the type takes.
-func (p *parser) fits(it *Item) {
+// isText reports whether an argument is text, without a name.
+func isText(a syntax.Argument) bool { return a.Name == "" && a.Value.Kind == syntax.Text }
+
+// refusesGenerated says why the item's type does not take the values that would be made for it, if
+// that can be known before.
+func (it *Item) refusesGenerated() (what, advice string) {
 	g, t := it.Generate, &it.Type
 	switch {
-	case g.Kind == "" || !known(t.Name, typeNames):
-		return
+	case g.Encoding == "" || !isChecked(t.Name):
+		return "", ""
 	case t.Name != "string":
-		p.fail(p.lines[it.Line-1], "@generate="+g.String()+" makes random text, which @type="+t.Name+" does not take", "remove one of them")
-		return
+		what = fmt.Sprintf("@generate=%s makes random text, which @type=%s does not take", g, t.Name)
+		return what, "remove one of them"
 	}
+
 	n := g.Length()
-	if n < t.MinLength || t.MaxLength > 0 && n > t.MaxLength || t.IsLength > 0 && n != t.IsLength || t.StartsWith+t.EndsWith != "" {
-		p.fail(p.lines[it.Line-1], "@generate="+g.String()+" makes values of "+strconv.Itoa(n)+" random characters, which @type does not take", "change one of them")
+	tooShort := n < t.MinLength
+	tooLong := t.MaxLength > 0 && n > t.MaxLength
+	otherLength := t.IsLength > 0 && n != t.IsLength
+	if tooShort || tooLong || otherLength || t.StartsWith != "" || t.EndsWith != "" {
+		return fmt.Sprintf(
+			"@generate=%s makes values of %d random characters, which @type does not take", g, n,
+		), "change one of them"
 	}
+	return "", ""
 }
 
-// period understands 12h, 90d, 12w and 1y, the latter 365 days.
+// period understands 12h, 90d, 12w and 1y. A year has 365 days.
 func period(text string) (time.Duration, bool) {
 	const day = 24 * time.Hour
 	if text == "" {
 		return 0, false
 	}
+
 	var unit time.Duration
-	switch text[len(text)-1] {
+	number := text[:len(text)-1]
+	switch text[len(number)] {
 	case 'h':
 		unit = time.Hour
 	case 'd':
@@ -104,7 +128,7 @@ func period(text string) (time.Duration, bool) {
 	default:
 		return 0, false
 	}
-	n, err := strconv.ParseInt(text[:len(text)-1], 10, 32)
+	n, err := strconv.ParseInt(number, 10, 32)
 	if err != nil || n < 1 || n > int64(math.MaxInt64/unit) {
 		return 0, false
 	}

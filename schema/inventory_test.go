@@ -29,6 +29,7 @@ func TestExampleInventory(t *testing.T) {
 		"DATABASE_URL_SYNC":               {true, "database", 90 * day, ""},
 		"POSTGRES_PASSWORD":               {true, "database", 90 * day, "base64(24)"},
 		"REDIS_URL":                       {true, "database", 90 * day, ""},
+		"REDIS_PASSWORD":                  {false, "database", 90 * day, "base64(24)"},
 		"JWT_SECRET_KEY":                  {true, "security", 90 * day, "hex(32)"},
 		"JWT_SECRET_KEY_PREVIOUS":         {false, "security", 0, ""},
 		"JWT_ALGORITHM":                   {false, "config", 0, ""},
@@ -64,7 +65,7 @@ func TestExampleInventory(t *testing.T) {
 			t.Errorf("%s: nothing is said of it", name)
 		}
 	}
-	if len(s.Items) != 26 {
+	if len(s.Items) != 27 {
 		t.Errorf("%d items", len(s.Items))
 	}
 

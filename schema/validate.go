@@ -2,32 +2,35 @@ package schema
 
 import (
 	"errors"
-	"strconv"
+	"fmt"
+	"slices"
 	"strings"
 )
 
-// An Environment is what is validated.
-type Environment struct {
+// Values are what is validated.
+type Values struct {
 	// Lookup returns the value of a variable, and whether it is set.
 	Lookup func(name string) (value string, set bool)
 
-	// Source says for messages where a variable's value came from. It may be nil.
+	// Source returns where the value of a variable came from, for messages. It may be nil.
 	Source func(name string) string
 }
 
-// A Result is what [Schema.Validate] found, as far as it is no violation.
-type Result struct {
+// A Validation is what [Schema.Validate] found beside violations.
+type Validation struct {
 	// States are those of the schema's items, in its order.
 	States []State
 
-	// Defaults are the variables to set that have no value and whose items have a default.
+	// Defaults are the variables that have no value and whose items have a default: the caller
+	// should set them.
 	Defaults []Variable
 
-	// Warnings are about values that are doubtful. The schema's own are not among them.
+	// Warnings are about values that are allowed and look wrong. The schema's own are not among
+	// them.
 	Warnings []Warning
 }
 
-// A Variable is one to set. Printing it shows no value: a default may have a secret in it.
+// A Variable is one to set. Printing it shows no value, for there may be a secret in a default.
 type Variable struct {
 	Name  string
 	value *string
@@ -36,10 +39,10 @@ type Variable struct {
 // Value returns what to set it to.
 func (v Variable) Value() string { return *v.value }
 
-// A State is what an item has.
+// A State is what was found of one item.
 type State struct {
-	Item       *Item
-	Required   bool // in this environment
+	Item       *Item // of the schema
+	Required   bool  // in this environment
 	Set        Setting
 	Source     string // of the value, if there is one
 	Violations []*Violation
@@ -56,63 +59,44 @@ const (
 	SetToDefault         // by its item's line in the schema
 )
 
-// A Violation is one thing in which an environment is not as the schema wants it. It holds no value, nor the length
-// of one.
-type Violation struct {
-	Variable string
-	Source   string // where its value came from; "" if it has none
-	Rule     string // "required", "minLength=32", "insecure"...
-	File     string // of the schema, with the line of the item
-	Line     int
-	What     string // short
-	Advice   string
-}
+// Validate compares an environment with the schema. The error joins a [*Violation] for each rule
+// that is broken, in the order of the schema; [Errors] returns them. The Validation is never nil.
+func (s *Schema) Validate(env Values) (*Validation, error) {
+	if env.Source == nil {
+		env.Source = func(string) string { return "" }
+	}
+	v := &validator{schema: s, env: env, defaults: newDefaults(s, env.Lookup)}
+	v.current = v.defaults.valueOf(s.CurrentEnv)
 
-// Error is one line: the variable, its source, what is wrong by which rule, and what to do.
-func (v *Violation) Error() string {
-	text := v.Variable + ": "
-	if v.Source != "" {
-		text += v.Source + ": "
-	}
-	text += v.What + " (" + v.Rule + ", " + place(v.File, v.Line) + ")"
-	if v.Advice != "" {
-		text += ": " + v.Advice
-	}
-	return text
-}
-
-// Validate compares an environment with the schema. The error joins a [*Violation] for each thing that is wrong; the
-// Result is not nil even then.
-func (s *Schema) Validate(env Environment) (*Result, error) {
-	v := &validator{Schema: s, Environment: env, result: &Result{States: make([]State, len(s.Items))}, defaults: make(map[string]*built)}
-	if v.Source == nil {
-		v.Source = func(string) string { return "" }
-	}
-	v.current = v.valueOf(s.CurrentEnv)
+	result := &Validation{States: make([]State, len(s.Items))}
 	for i := range s.Items {
-		v.item(&s.Items[i], &v.result.States[i])
+		v.item(&s.Items[i], &result.States[i])
 	}
-	v.miscased()
-	v.twins()
+	if i, ok := s.index[s.CurrentEnv]; ok {
+		v.checkCase(&result.States[i])
+	}
+	v.checkDuplicates()
+
 	var errs []error
-	for i := range v.result.States {
-		for _, violation := range v.result.States[i].Violations {
+	for i := range result.States {
+		st := &result.States[i]
+		for _, violation := range st.Violations {
 			errs = append(errs, violation)
 		}
-		v.result.Warnings = append(v.result.Warnings, v.result.States[i].Warnings...)
+		result.Warnings = append(result.Warnings, st.Warnings...)
 	}
-	return v.result, errors.Join(errs...)
+	result.Defaults = v.toSet
+	return result, errors.Join(errs...)
 }
 
 // validator compares one environment.
 type validator struct {
-	*Schema
-	Environment
-	current  string // the environment's name
-	result   *Result
-	defaults map[string]*built // by item
-	built    int               // bytes of them all
-	secrets  []secret          // values that should be nobody else's
+	schema   *Schema
+	env      Values
+	current  string // the name of the environment
+	defaults *defaults
+	toSet    []Variable
+	secrets  []secret
 }
 
 // A secret is the value of an item, for comparing.
@@ -121,174 +105,177 @@ type secret struct {
 	state *State
 }
 
-// development reports whether this is a place where a placeholder will do.
-func (v *validator) development() bool {
-	return v.current == "development" || v.current == "dev" || v.current == "local"
-}
-
-// item finds the state of one.
+// item finds the state of one item.
 func (v *validator) item(it *Item, st *State) {
+	isCurrentEnv := it.Name == v.schema.CurrentEnv // which other rules depend on
 	st.Item = it
-	// What decides about everything else has to be known.
-	st.Required = it.Required.Holds(v.current) || it.Name == v.CurrentEnv
-	value, set := v.Lookup(it.Name)
-	var needs string
+	st.Required = it.Required.Holds(v.current) || isCurrentEnv
+
+	value, missing := v.value(it, st)
 	switch {
+	case missing == tooLarge:
+		v.violate(st, "default",
+			"its default, with the variables in it, makes more than 8 MiB of defaults",
+			"shorten it, or what it is made of")
+		return
 	case value != "":
-		st.Set, st.Source = SetToValue, v.Source(it.Name)
-	case it.Default.IsSet():
-		b := v.build(it)
-		value, needs = b.text, b.needs
-		if b.large {
-			v.violate(st, "default", "its default, with the variables in it, makes more than 8 MiB of defaults", "shorten it, or what it is made of")
-			return
+	case st.Required:
+		v.required(st, missing, isCurrentEnv)
+		return
+	default:
+		if missing != "" {
+			v.warn(st, "not set, and its default "+missing)
 		}
-		if b.needs == "" && (b.text != "" || !set) {
-			st.Set, st.Source = SetToDefault, "the default in "+place(v.Name, it.Line)
-			v.result.Defaults = append(v.result.Defaults, Variable{it.Name, &b.text})
-		}
-	case set:
-		st.Set, st.Source = SetEmpty, v.Source(it.Name)
-	}
-	if value == "" {
-		v.missing(st, needs)
 		return
 	}
+
 	for _, f := range it.Type.check(value) {
 		if f.advice == "" {
-			f.advice = "set another value" + it.how()
+			f.advice = "set another value" + it.whereToGet()
 		}
 		v.violate(st, f.rule, f.what, f.advice)
 	}
-	v.doubt(st, value)
+	v.checkSecret(it, st, value)
 }
 
-// miscased warns of an environment that is not one that forEnv names, but for its case: what is required there is not here.
-func (v *validator) miscased() {
-	i, ok := v.index[v.CurrentEnv]
-	if !ok || known(v.current, v.environments) {
-		return
-	}
-	for _, name := range v.environments {
-		if strings.EqualFold(name, v.current) {
-			v.warn(&v.result.States[i], "is not the environment "+printable(name)+", for upper and lower case differ")
-			return
+// value finds the value of an item, be it its default. If the default cannot be had, missing says
+// what it lacks.
+func (v *validator) value(it *Item, st *State) (value, missing string) {
+	value, set := v.env.Lookup(it.Name)
+	switch {
+	case value != "":
+		st.Set, st.Source = SetToValue, v.env.Source(it.Name)
+	case it.Default.IsSet():
+		d := v.defaults.of(it)
+		if d.missing != "" {
+			return "", d.missing
 		}
+		value = d.text
+		if value != "" || !set {
+			st.Set, st.Source = SetToDefault, "the default in "+place(v.schema.Name, it.Line)
+			v.toSet = append(v.toSet, Variable{it.Name, &d.text})
+		}
+	case set:
+		st.Set, st.Source = SetEmpty, v.env.Source(it.Name)
 	}
+	return value, ""
 }
 
-// missing: there is no value. The default, if there is one, can't be had for want of something.
-func (v *validator) missing(st *State, needs string) {
-	it := st.Item
-	if !st.Required {
-		if needs != "" {
-			v.warn(st, "not set, and its default "+needs)
-		}
-		return
-	}
+// required notes that a required item has no value. If it has a default, missing says what that
+// lacks.
+func (v *validator) required(st *State, missing string, isCurrentEnv bool) {
 	what := "not set, and required"
 	if st.Set == SetEmpty {
 		what = "set to nothing, and required"
 	}
-	// The name of the environment is a value too, until it turns out to be one that the schema knows.
-	if r := it.Required; r.Environments != nil && !r.Except && v.current != "" {
-		what += " in " + printable(v.current)
+	// The name of the environment is a value too. It is told where the schema knows it.
+	r := &st.Item.Required
+	if isKnown := r.Environments != nil && !r.Except; isKnown && v.current != "" {
+		what += " in " + shown(v.current)
 	}
-	if it.Name == v.CurrentEnv {
+	if isCurrentEnv {
 		what += ", for other rules depend on it"
 	}
-	if needs != "" {
-		what += "; its default " + needs
+	if missing != "" {
+		what += "; its default " + missing
 	}
-	v.violate(st, "required", what, "set a value"+it.how())
+	v.violate(st, "required", what, "set a value"+st.Item.whereToGet())
 }
 
-// how says where a value is to be had, after "set a value" or the like.
-func (it *Item) how() string {
+// checkSecret checks that a value is not one that everyone knows and, if it is a secret, a strong
+// one.
+func (v *validator) checkSecret(it *Item, st *State, value string) {
+	var url address
+	if strings.Contains(value, "://") {
+		url, _, _ = parseURL(value)
+	}
+
+	isSecret := v.isSecret(it)
+	if what := it.insecure(value, url, isSecret); what != "" {
+		what += ", refused outside development"
+		if v.isDevelopment() {
+			v.warn(st, what)
+		} else {
+			v.violate(st, "insecure", what, "set a value of your own"+it.whereToGet())
+		}
+		return
+	}
+	if !isSecret || st.Set != SetToValue { // a default is no secret
+		return
+	}
+
+	v.secrets = append(v.secrets, secret{value, st})
+	if what := it.weakness(value, url); what != "" {
+		v.warn(st, what)
+	}
+}
+
+// isSecret reports whether nobody else should have an item's value. Every item is sensitive by
+// default; but a number or the like is no secret unless the item itself says so.
+func (v *validator) isSecret(it *Item) bool {
+	if !it.Sensitive.Holds(v.current) || it.Name == v.schema.CurrentEnv {
+		return false
+	}
+	return it.sensitiveGiven || it.Type.Name == "string" || it.Type.Name == "url"
+}
+
+// isDevelopment reports whether this is an environment in which a placeholder will do.
+func (v *validator) isDevelopment() bool {
+	return v.current == "development" || v.current == "dev" || v.current == "local"
+}
+
+// checkCase warns of an environment that is one of those that forEnv names, but for its case: what
+// is required there is not required here.
+func (v *validator) checkCase(st *State) {
+	names := v.schema.environments
+	if slices.Contains(names, v.current) {
+		return
+	}
+	for _, name := range names {
+		if strings.EqualFold(name, v.current) {
+			v.warn(st, "is not the environment "+shown(name)+", for upper and lower case differ")
+			return
+		}
+	}
+}
+
+// checkDuplicates warns of secrets that have the same value.
+func (v *validator) checkDuplicates() {
+	first := make(map[string]*State, len(v.secrets))
+	for _, s := range v.secrets {
+		if other := first[s.value]; other != nil {
+			v.warn(s.state, "the same value as "+other.Item.Name+": who knows one knows both")
+			continue
+		}
+		first[s.value] = s.state
+	}
+}
+
+// whereToGet says how to make or find a value, to follow "set a value" or the like.
+func (it *Item) whereToGet() string {
 	switch g := it.Generate; {
-	case g.Kind == GenerateAlnum:
-		return ", for example " + strconv.Itoa(g.Size) + " random letters and digits"
-	case g.Kind == GenerateUUID:
+	case g.Encoding == EncodingAlnum:
+		return fmt.Sprintf(", for example %d random letters and digits", g.Size)
+	case g.Encoding == EncodingUUID:
 		return ", for example the output of: uuidgen -r"
-	case g.Kind != "":
-		return ", for example the output of: openssl rand -" + string(g.Kind) + " " + strconv.Itoa(g.Size)
+	case g.Encoding != "":
+		return fmt.Sprintf(", for example the output of: openssl rand -%s %d", g.Encoding, g.Size)
 	case len(it.Docs) > 0:
-		return ", see " + printable(it.Docs[0].URL)
+		return ", see " + shown(it.Docs[0].URL)
 	}
 	return ""
 }
 
 func (v *validator) violate(st *State, rule, what, advice string) {
 	st.Violations = append(st.Violations, &Violation{
-		Variable: st.Item.Name, Source: st.Source, Rule: rule, File: v.Name, Line: st.Item.Line, What: what, Advice: advice,
+		Variable: st.Item.Name, Source: st.Source, Rule: rule,
+		File: v.schema.Name, Line: st.Item.Line, What: what, Advice: advice,
 	})
 }
 
 func (v *validator) warn(st *State, text string) {
-	st.Warnings = append(st.Warnings, Warning{File: v.Name, Line: st.Item.Line, Variable: st.Item.Name, Source: st.Source, Text: text})
-}
-
-// valueOf is the value of a variable, or else its item's default.
-func (v *validator) valueOf(name string) string {
-	if name == "" {
-		return ""
-	}
-	if value, _ := v.Lookup(name); value != "" {
-		return value
-	}
-	if it := v.Schema.Item(name); it != nil && it.Default.IsSet() {
-		return v.build(it).text
-	}
-	return ""
-}
-
-// A built default is text, unless it needs something.
-type built struct {
-	text, needs string
-	large       bool // the first that there was no room for
-}
-
-// build makes an item's default of its parts. Parse has seen to it that there are no circles.
-func (v *validator) build(it *Item) *built {
-	if b := v.defaults[it.Name]; b != nil {
-		return b
-	}
-	b := &built{}
-	v.defaults[it.Name] = b
-	if what := it.Default.Computed(); what != "" {
-		b.needs = "is " + printable(what) + ", which is not evaluated here"
-		return b
-	}
-	var text strings.Builder
-	v.expand(&text, it.Default.d.parts, b)
-	if b.needs == "" {
-		b.text = text.String()
-	}
-	return b
-}
-
-// maxDefaults bounds the defaults that are built, all together and in bytes: with variables in variables they double with each
-// line. It is more than the kernel takes as an environment.
-const maxDefaults = 8 << 20
-
-func (v *validator) expand(to *strings.Builder, parts []part, b *built) {
-	for _, p := range parts {
-		text := p.text
-		if p.variable != "" {
-			text = v.valueOf(p.variable)
-		}
-		switch {
-		case b.needs != "":
-			return
-		case v.built+len(text) > maxDefaults:
-			b.needs, b.large = "is too large", true
-		case text != "" || p.variable == "":
-			v.built += len(text)
-			to.WriteString(text)
-		case p.fallback != nil:
-			v.expand(to, p.fallback, b)
-		default:
-			b.needs = "needs " + p.variable + ", which is not set"
-		}
-	}
+	st.Warnings = append(st.Warnings, Warning{
+		File: v.schema.Name, Line: st.Item.Line,
+		Variable: st.Item.Name, Source: st.Source, Text: text,
+	})
 }

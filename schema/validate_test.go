@@ -8,13 +8,13 @@ import (
 )
 
 // environment makes one of NAME=value lines.
-func environment(entries ...string) Environment {
+func environment(entries ...string) Values {
 	values := make(map[string]string)
 	for _, e := range entries {
 		name, value, _ := strings.Cut(e, "=")
 		values[name] = value
 	}
-	return Environment{
+	return Values{
 		Lookup: func(name string) (string, bool) { v, ok := values[name]; return v, ok },
 		Source: func(name string) string { return "/run/secrets/" + strings.ToLower(name) },
 	}

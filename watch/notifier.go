@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A notifier tells of events; it is fsnotify's Watcher, or a test's. Adding a path again is cheap, and makes
-// sure that what is at the path now is watched.
+// A notifier tells of events; it is fsnotify's Watcher, or a test's. Adding a path again is cheap,
+// and makes sure that what is at the path now is watched.
 type notifier interface {
 	Add(path string) error
 	Remove(path string) error
@@ -21,8 +21,8 @@ type notifier interface {
 	Problems() <-chan error
 }
 
-// An fsNotifier reads fsnotify's channels in a goroutine that does nothing else: fsnotify may hold its lock while it
-// sends, so that whoever also adds watches could wait for ever.
+// An fsNotifier reads fsnotify's channels in a goroutine that does nothing else: fsnotify may hold
+// its lock while it sends, so that whoever also adds watches could wait for ever.
 type fsNotifier struct {
 	*fsnotify.Watcher
 	hints    chan struct{}
@@ -83,7 +83,8 @@ func (n *fsNotifier) hint() {
 }
 
 // harmless reports whether an error is no more than a hint: events that were lost, or a watch to be
-// removed that the kernel had removed already, since its file is gone (EINVAL in inotify_rm_watch(2)).
+// removed that the kernel had removed already, since its file is gone (EINVAL in
+// inotify_rm_watch(2)).
 func harmless(err error) bool {
 	return errors.Is(err, fsnotify.ErrEventOverflow) || errors.Is(err, unix.EINVAL)
 }

@@ -1,5 +1,5 @@
-// Package watch tells that something under some paths may have changed. It knows nothing of what is in
-// the files: every sign is a hint, after which the caller looks again and compares.
+// Package watch tells that something under some paths may have changed. It knows nothing of what is
+// in the files: every sign is a hint, after which the caller looks again and compares.
 //
 //	w := watch.New(watch.Options{Settle: time.Second, Poll: 30 * time.Second})
 //	defer w.Close()
@@ -10,15 +10,16 @@
 //
 // What the kernel tells of an update (inotify(7)), and what that takes:
 //
-//	a kubelet's volume        the rename of ..data in the volume's directory, which has to be watched:
-//	                          a watch on a file or on what ..data points to sees it once, and never again
+//	a kubelet's volume        the rename of ..data in the volume's directory, which has to be
+//	                          watched: a watch on a file, or on what ..data points to, sees it
+//	                          once, and never again
 //	a write in place          a watch on the file or on its directory
 //	a rename over a file,     a watch on the directory
 //	a delete and create
 //	a symlink pointed         a watch on the directory of each link on the way
 //	elsewhere
-//	a directory that goes     its watch ends; a new one is made when the directory above, or the poll,
-//	and comes back            shows that it is back
+//	a directory that goes     its watch ends; a new one is made when the directory above, or
+//	and comes back            the poll, shows that it is back
 //	a directory mounted       the poll: fsnotify does not tell of the end of a watch by an unmount
 //	or unmounted
 //	a file bind-mounted       a watch on the file, for writes in place. What is renamed over it on
@@ -33,7 +34,8 @@ import (
 	"time"
 )
 
-// Options say how soon and how often to tell. The zero Options tell of each event at once and never poll.
+// Options say how soon and how often to tell. The zero Options tell of each event at once and never
+// poll.
 type Options struct {
 	// Settle is how long it must have been quiet after an event before a change is told; under a
 	// steady stream of events it is told ten times Settle after the first.
@@ -47,8 +49,8 @@ type Options struct {
 	Warn func(error)
 }
 
-// patience is how many times the settle time a stream of events may put off a change.
-const patience = 10
+// maxSettles is how many settle times a stream of events may put off a change.
+const maxSettles = 10
 
 // A Watcher watches paths until it is closed.
 type Watcher struct {
@@ -60,7 +62,8 @@ type Watcher struct {
 	close   sync.Once
 }
 
-// New makes a Watcher without any paths. It never fails: without inotify, changes are found by polling.
+// New makes a Watcher without any paths. It never fails: without inotify, changes are found by
+// polling.
 func New(o Options) *Watcher { return start(o, openNotifier) }
 
 func start(o Options, open func() (notifier, error)) *Watcher {
@@ -75,9 +78,9 @@ func start(o Options, open func() (notifier, error)) *Watcher {
 	return w
 }
 
-// Watch replaces the paths: absolute ones, of files and directories, that need not exist. When they differ from those
-// before, a change is told, for something may have changed since the caller looked. It never
-// waits, not even for a file system that hangs.
+// Watch replaces the paths: absolute ones, of files and directories, that need not exist. When they
+// differ from those before, a change is told, for something may have changed since the caller
+// looked. It never waits, not even for a file system that hangs.
 func (w *Watcher) Watch(paths []string) {
 	for latest := slices.Clone(paths); ; {
 		select {
@@ -92,8 +95,8 @@ func (w *Watcher) Watch(paths []string) {
 	}
 }
 
-// Changes gives the moment of the first sign of each change. One that nobody has received yet stands for
-// those after it. The channel is never closed.
+// Changes gives the moment of the first sign of each change. One that nobody has received yet
+// stands for those after it. The channel is never closed.
 func (w *Watcher) Changes() <-chan time.Time { return w.changes }
 
 // Close ends the watch and waits until nothing of it is left. It may be called again.
@@ -112,14 +115,16 @@ func (w *Watcher) run(all *watches) {
 	if w.options.Poll > 0 {
 		poll.Reset(w.options.Poll)
 	}
+
 	var first time.Time // of the events since the last change; zero: none
 	event := func() {
 		now := time.Now()
 		if first.IsZero() {
 			first = now
 		}
-		settle.Reset(min(w.options.Settle, first.Add(patience*w.options.Settle).Sub(now)))
+		settle.Reset(min(w.options.Settle, first.Add(maxSettles*w.options.Settle).Sub(now)))
 	}
+
 	for {
 		select {
 		case <-w.quit:

@@ -14,7 +14,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
 )
+
+func TestMain(m *testing.M) {
+	leash.Hold()
+	os.Exit(m.Run())
+}
 
 // told waits for a change.
 func told(t *testing.T, w *Watcher) {
@@ -156,33 +163,28 @@ func TestUpdates(t *testing.T) {
 
 // Paths that are the same cause nothing; others are a hint; one that is not wanted any more is not watched.
 func TestPathsChange(t *testing.T) {
-	a, b := t.TempDir(), t.TempDir()
-	w := New(Options{Settle: time.Millisecond})
-	defer w.Close()
-	w.Watch([]string{a})
-	told(t, w)
-	quiet(w)
-	w.Watch([]string{a, a})
-	unchanged(t, w)
-	w.Watch([]string{b, a})
-	told(t, w)
-	quiet(w)
-	w.Watch([]string{b})
-	told(t, w)
-	quiet(w)
-	put(t, "x", a, "x")
-	unchanged(t, w)
-	put(t, "x", b, "x")
-	told(t, w)
-}
-
-func unchanged(t *testing.T, w *Watcher) {
-	t.Helper()
-	select {
-	case <-w.Changes():
-		t.Error("a change was told")
-	case <-time.After(50 * time.Millisecond):
-	}
+	clocked(t, Options{Settle: time.Second}, func(t *testing.T, f *fake, w *Watcher, a string) {
+		b := filepath.Dir(a)
+		unchanged := func() {
+			t.Helper()
+			time.Sleep(time.Hour)
+			select {
+			case <-w.Changes():
+				t.Error("a change was told")
+			default:
+			}
+		}
+		w.Watch([]string{a, a})
+		unchanged()
+		w.Watch([]string{b, a})
+		<-w.Changes()
+		w.Watch([]string{b})
+		<-w.Changes()
+		unchanged()
+		if f.watched[a] || !f.watched[b] {
+			t.Errorf("watched: %v", f.watched)
+		}
+	})
 }
 
 // Two names of one directory have one watch of the kernel; the end of one must not end the other.

@@ -16,10 +16,14 @@ type watches struct {
 	open     func() (notifier, error)
 	notifier notifier // nil: there is none
 	wanted   []string // sorted
-	watched  []string // what the notifier was told, sorted: wanted, or for what does not exist what is above it
-	warned   string
-	seed     maphash.Seed
-	seen     uint64 // the identities of wanted, when last looked at
+
+	// What the notifier was told, sorted: the wanted paths, and in the place of one that does not
+	// exist the nearest directory above it.
+	watched []string
+
+	warned string
+	seed   maphash.Seed
+	seen   uint64 // the identities of wanted, when last looked at
 }
 
 func (a *watches) hints() <-chan struct{} {
@@ -59,6 +63,7 @@ func (a *watches) arm() {
 		}
 		a.notifier = n
 	}
+
 	now := make([]string, 0, len(a.wanted))
 	var problem error
 	for _, path := range a.wanted {
@@ -69,6 +74,7 @@ func (a *watches) arm() {
 		}
 		now = append(now, at)
 	}
+
 	slices.Sort(now)
 	now = slices.Compact(now)
 	removed := false
@@ -77,12 +83,14 @@ func (a *watches) arm() {
 			removed = a.notifier.Remove(path) == nil || removed
 		}
 	}
+
 	if removed {
 		// Two paths of one inode have one watch between them, which may have been removed just now.
 		for _, path := range now {
-			a.notifier.Add(path) //nolint:errcheck // it was added a moment ago; the next poll says more
+			a.notifier.Add(path) // it was added a moment ago; the next poll says more
 		}
 	}
+
 	a.watched = now
 	a.warn("not all files can be watched", problem)
 }
@@ -114,25 +122,32 @@ func (a *watches) warn(what string, err error) {
 	if text == a.warned {
 		return
 	}
+
 	a.warned = text
 	if err == nil || a.options.Warn == nil {
 		return
 	}
+
 	advice := ""
 	switch {
 	case errors.Is(err, unix.ENOSPC):
 		advice = ", raise fs.inotify.max_user_watches (sysctl, on the host)"
 	case errors.Is(err, unix.EMFILE):
-		advice = ", raise fs.inotify.max_user_instances (sysctl, on the host) or the limit of open files"
+		advice = ", raise fs.inotify.max_user_instances (sysctl, on the host) or the limit of " +
+			"open files"
 	}
+
 	if a.options.Poll > 0 {
-		a.options.Warn(fmt.Errorf("%s: %w: changes are found by looking every %v%s", what, err, a.options.Poll, advice))
+		a.options.Warn(fmt.Errorf("%s: %w: changes are found by looking every %v%s",
+			what, err, a.options.Poll, advice))
 	} else {
-		a.options.Warn(fmt.Errorf("%s: %w: changes are not seen, since polling is off: turn it on%s", what, err, advice))
+		a.options.Warn(fmt.Errorf("%s: %w: changes are not seen, since polling is off: "+
+			"turn it on%s", what, err, advice))
 	}
 }
 
-// poll reports whether something has changed since the last look. It also makes up for watches that ended unnoticed.
+// poll reports whether something has changed since the last look. It also makes up for watches that
+// ended unnoticed.
 func (a *watches) poll() bool {
 	a.arm()
 	before := a.seen
@@ -148,18 +163,21 @@ type identity struct {
 	mtime, ctime unix.Timespec
 }
 
-// look takes the identities of everything wanted. A symlink counts both as itself and as what it leads to.
+// look takes the identities of everything wanted. A symlink counts both as itself and as what it
+// leads to.
 func (a *watches) look() {
 	if a.seed == (maphash.Seed{}) {
 		a.seed = maphash.MakeSeed()
 	}
 	var sum maphash.Hash
 	sum.SetSeed(a.seed)
+
 	var st unix.Stat_t
 	for _, path := range a.wanted {
 		maphash.WriteComparable(&sum, identify(unix.Lstat(path, &st), &st))
 		maphash.WriteComparable(&sum, identify(unix.Stat(path, &st), &st))
 	}
+
 	a.seen = sum.Sum64()
 }
 
@@ -168,7 +186,8 @@ func identify(err error, st *unix.Stat_t) identity {
 		errno, _ := err.(unix.Errno)
 		return identity{err: errno}
 	}
-	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim} //nolint:unconvert // int32 on macOS
+	// Dev is an int32 on macOS.
+	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
 // close ends all watches.

@@ -3,115 +3,132 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
-
-// A checkRow is what --check tells of one variable.
-type checkRow struct {
-	variable, from, owner, mode, format, updates, note string
-}
 
 // checkReport is everything --check tells.
 type checkReport struct {
-	rows     []checkRow
+	rows     []preflight.Row
+	watched  []preflight.Row // with --watch: not exported
 	left     []inject.Reference
+	passed   []string // files that are no secrets
+	places   []string // that were looked at
 	warnings []string
+	output   []string // of --verify
 	problems []string
 
-	items    []schemaRow      // with --schema, instead of rows for people
-	strays   []stray          // what the schema does not know
-	excerpts map[int][]string // of the schema, by problem
+	items    []preflight.Item  // with --schema, instead of rows for people
+	strays   []preflight.Stray // what the schema does not know
+	excerpts map[int][]string  // of the schema, by problem
 }
 
 // check does everything but start COMMAND, and prints what it found, never a value.
-func check(o *options, environ []string, stdout io.Writer) int {
-	result, inv, err := o.load(o.request(environ), o.wait)
-	r := &checkReport{}
-	r.exports(result, inject.Problems(err))
-	r.inventory(inv, result, inject.Problems(err))
+func check(o *options, environ []string, stdout io.Writer, log *logger) int {
+	who, userErr := o.findUser()
+	request := o.request(environ)
+	in := interruptible()
+	found := preflight.Run(o.mayWait(o.plan(request, who), in, log))
+	in.end()
+	result := found.Result
+	r := &checkReport{
+		places:  places(request.Sources),
+		rows:    found.Rows(),
+		watched: found.WatchedRows(),
+		items:   found.Items(),
+		strays:  found.Strays(),
+	}
+	for _, p := range found.Problems {
+		r.problems = append(r.problems, p.Error())
+	}
+	r.inventory(found.Inventory)
 	for _, ref := range result.References {
 		if !ref.Read {
 			r.left = append(r.left, ref)
 		}
 	}
+	for _, w := range result.PassedOver {
+		r.passed = append(r.passed, w.Error())
+	}
 	for _, w := range result.Warnings {
-		r.warnings = append(r.warnings, w.String())
+		r.warnings = append(r.warnings, w.Error())
 	}
-	if o.user != "" {
-		if _, err := findUser(o.user); err != nil {
-			r.problems = append(r.problems, "--user "+inject.Printable(o.user)+": "+err.Error())
-		}
+	r.warnings = append(r.warnings, o.inVain(result)...)
+	if userErr != nil {
+		r.problems = append(r.problems, o.userProblem(userErr))
 	}
+
+	next := o.next(found, who)
 	if len(o.command) > 0 {
-		path, _ := result.Environment.Lookup("PATH")
-		if _, err := lookPath(o.command[0], path); err != nil {
-			r.problems = append(r.problems, err.Error())
+		if problem := next.find(); problem != nil {
+			r.problems = append(r.problems, problem.Error())
 		}
 	}
+	if o.verifyGiven && r.problems == nil {
+		r.verify(o, next.verification(result), who)
+	}
+
+	r.warnings = append(r.warnings, o.replaceNotes()...)
+
+	var report strings.Builder
 	if o.logJSON {
-		io.WriteString(stdout, r.json()+"\n")
+		report.WriteString(r.json() + "\n")
 	} else {
-		r.text(stdout)
+		r.text(&report)
 	}
+
+	status := exitOK
 	if r.problems != nil {
-		return exitFailed
+		status = exitFailed
 	}
-	return exitOK
+	return deliver(stdout, report.String(), status, log)
 }
 
-// exports makes a row of each secret, and of each variable that could not be had.
-func (r *checkReport) exports(result *inject.Result, problems []inject.Problem) {
-	mounts := mountPoints()
-	kinds := make(map[inject.Subject]string) // what is wrong
-	for _, p := range problems {
-		r.problems = append(r.problems, p.Error())
-		kinds[p.About()] = p.Kind()
+// places are where secrets were looked for.
+func places(sources []inject.Source) []string {
+	var all []string
+	for _, s := range sources {
+		place := printable.Name(s.Path)
+		if _, err := os.Stat(s.Path); err != nil {
+			place += " (" + err.(*os.PathError).Err.Error() + ")"
+		}
+		all = append(all, place)
 	}
-	rules := make(map[string]inject.Reference)
-	for _, ref := range result.References {
-		rules[ref.Variable] = ref
+	return all
+}
+
+// verify runs each --verify as COMMAND's user. A command of the image's own configuration is not
+// run by a look at it: only one that was asked for together with --check.
+func (r *checkReport) verify(o *options, v verification, who *credentials) {
+	if err := who.assume(); err != nil {
+		r.problems = append(r.problems, o.userProblem(err))
+		return
 	}
-	shown := make(map[inject.Subject]bool)
-	for _, e := range result.Exports {
-		row := checkRow{variable: e.Name, from: e.Path, format: e.Format.String(), updates: updates(e, mounts), note: "ok"}
-		if e.Source == inject.SourceTemplate {
-			row.from, row.format = "--set", "template"
-		} else {
-			row.owner, row.mode = fmt.Sprintf("%d:%d", e.UID, e.GID), fmt.Sprintf("%04o", e.Mode)
-		}
-		if e.Reference != "" {
-			row.from = e.Reference + "=" + e.Path
-			row.note = fmt.Sprintf("ok (rule %d: %s)", rules[e.Reference].Rule, rules[e.Reference].Reason)
-		}
-		if e.Lost != "" {
-			row.note = "not used: " + e.Lost + " wins"
-		}
-		for _, about := range []inject.Subject{{Variable: e.Name, Path: e.Path}, {Variable: e.Reference, Path: e.Path}} {
-			if kind, bad := kinds[about]; bad && e.Lost == "" {
-				row.note = "PROBLEM: " + kind
-				shown[about] = true
-			}
-		}
-		r.rows = append(r.rows, row)
+
+	output, err := o.verifyOnce(v)
+	r.output = output
+	if err != nil {
+		r.problems = append(r.problems, err.Error())
 	}
-	for _, p := range problems {
-		about := p.About()
-		if about.Variable == "" && about.Path == "" || shown[about] {
-			continue
-		}
-		row := checkRow{variable: about.Variable, from: about.Path, note: "PROBLEM: " + p.Kind()}
-		if ref, ok := rules[about.Variable]; ok {
-			row.variable, row.from = ref.Target, ref.Variable
-			if about.Path != "" {
-				row.from += "=" + about.Path
-			}
-		}
-		r.rows = append(r.rows, row)
+}
+
+// inventory adds what the schema says.
+func (r *checkReport) inventory(inv *preflight.Inventory) {
+	if inv == nil {
+		return
+	}
+	r.warnings = append(r.warnings, inv.Warnings...)
+	r.excerpts = make(map[int][]string)
+	for _, f := range inv.Problems {
+		r.excerpts[len(r.problems)] = f.Excerpt
+		r.problems = append(r.problems, f.Text)
 	}
 }
 
@@ -120,14 +137,26 @@ func (r *checkReport) text(out io.Writer) {
 	if r.items != nil {
 		r.schemaText(out)
 	} else if len(r.rows) == 0 {
-		fmt.Fprintln(out, "no secrets found")
+		fmt.Fprintln(out, "no secrets found in "+
+			strings.Join(append(r.places, "the variables that --ref is for"), ", "))
 	} else {
-		table(out, "VARIABLE\tFROM\tOWNER\tMODE\tFORMAT\tUPDATES\tSTATE", func(line func(...string)) {
-			for _, row := range r.rows {
-				line(row.variable, row.from, row.owner, row.mode, row.format, row.updates, row.note)
+		const header = "VARIABLE\tFROM\tOWNER\tMODE\tFORMAT\tUPDATES\tSTATE"
+		table(out, header, func(line func(...string)) {
+			for _, r := range r.rows {
+				line(r.Variable, r.From, r.Owner, r.Mode, r.Format, r.Updates, r.State)
 			}
 		})
 	}
+
+	if r.watched != nil {
+		fmt.Fprintln(out, "\nwatched, not exported:")
+		table(out, "", func(line func(...string)) {
+			for _, w := range r.watched {
+				line("  "+w.Variable, w.From, w.Owner, w.Mode, w.Updates)
+			}
+		})
+	}
+
 	if r.left != nil {
 		fmt.Fprintln(out, "\nleft alone:")
 		table(out, "", func(line func(...string)) {
@@ -136,6 +165,9 @@ func (r *checkReport) text(out io.Writer) {
 			}
 		})
 	}
+
+	list(out, "passed over", r.passed, nil)
+	list(out, "verify printed", r.output, nil)
 	list(out, "warnings", r.warnings, nil)
 	list(out, "problems", r.problems, r.excerpts)
 }
@@ -145,10 +177,11 @@ func list(out io.Writer, title string, items []string, excerpts map[int][]string
 		return
 	}
 	fmt.Fprintf(out, "\n%s:\n", title)
+
 	for i, item := range items {
-		fmt.Fprintln(out, "  "+oneLine(item))
+		fmt.Fprintln(out, "  "+printable.Line(item))
 		for _, line := range excerpts[i] {
-			fmt.Fprintln(out, "    "+oneLine(line))
+			fmt.Fprintln(out, "    "+printable.Line(line))
 		}
 	}
 }
@@ -160,9 +193,10 @@ func table(out io.Writer, header string, fill func(line func(cells ...string))) 
 	if header != "" {
 		fmt.Fprintln(w, header)
 	}
+
 	fill(func(cells ...string) {
 		for i, c := range cells {
-			if cells[i] = inject.Printable(c); c == "" {
+			if cells[i] = printable.Name(c); c == "" {
 				cells[i] = "-"
 			}
 		}
@@ -176,24 +210,8 @@ func table(out io.Writer, header string, fill func(line func(cells ...string))) 
 func (r *checkReport) json() string {
 	var o jsonObject
 	o.bool("ok", r.problems == nil)
-	var rows, left []string
-	for _, row := range r.rows {
-		var c jsonObject
-		for _, field := range [...][2]string{
-			{"variable", row.variable},
-			{"from", row.from},
-			{"owner", row.owner},
-			{"mode", row.mode},
-			{"format", row.format},
-			{"updates", row.updates},
-			{"state", row.note},
-		} {
-			if field[1] != "" {
-				c.string(field[0], field[1])
-			}
-		}
-		rows = append(rows, c.end())
-	}
+
+	var left []string
 	for _, ref := range r.left {
 		var c jsonObject
 		c.string("variable", ref.Variable)
@@ -201,12 +219,46 @@ func (r *checkReport) json() string {
 		c.string("reason", ref.Reason)
 		left = append(left, c.end())
 	}
-	o.array("variables", rows)
+
+	o.array("variables", rowsJSON(r.rows))
 	r.schemaJSON(&o)
+	if r.watched != nil {
+		o.array("watched", rowsJSON(r.watched))
+	}
+
 	o.array("left_alone", left)
+	o.array("passed_over", messages(r.passed))
+	if r.output != nil {
+		o.array("verify_output", messages(r.output))
+	}
+
 	o.array("warnings", messages(r.warnings))
 	o.array("problems", messages(r.problems))
 	return o.end()
+}
+
+// rowsJSON makes JSON objects.
+func rowsJSON(rows []preflight.Row) (objects []string) {
+	for _, row := range rows {
+		var c jsonObject
+		for _, field := range [...][2]string{
+			{"variable", row.Variable},
+			{"from", row.From},
+			{"owner", row.Owner},
+			{"mode", row.Mode},
+			{"format", row.Format},
+			{"updates", row.Updates},
+			{"state", row.State},
+		} {
+			if field[1] != "" {
+				c.string(field[0], field[1])
+			}
+		}
+
+		objects = append(objects, c.end())
+	}
+
+	return objects
 }
 
 // messages makes JSON strings.

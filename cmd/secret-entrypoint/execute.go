@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
@@ -19,35 +19,46 @@ type commandError struct {
 	status  int
 }
 
-func (e *commandError) Error() string { return inject.Printable(e.command) + ": " + e.what }
+func (e *commandError) Error() string { return printable.Name(e.command) + ": " + e.what }
 
-// program is what execve(2) takes.
-type program struct {
-	file      string
+// A command is COMMAND as execve(2) takes it.
+type command struct {
+	file      string // once it is found
 	args, env []string
+	path      string            // PATH in env
 	defaults  []schema.Variable // in env, from the schema
 }
 
-// execute replaces this process by the program. It returns only when that fails.
-func (p *program) execute() *commandError {
-	file := p.file
-	err := unix.Exec(file, p.args, p.env)
-	e := &commandError{p.args[0], err.Error(), exitNotExecutable}
+// find looks for the command's file.
+func (c *command) find() (problem *commandError) {
+	c.file, problem = lookPath(c.args[0], c.path)
+	return problem
+}
+
+// execute replaces this process by the command. It returns only when that fails.
+func (c *command) execute() *commandError {
+	file := c.file
+	err := unix.Exec(file, c.args, c.env)
+	e := &commandError{c.args[0], err.Error(), exitNotExecutable}
 	switch err {
 	case unix.ENOENT:
 		if executable(file) == unix.ENOENT { // it went after it was found
-			return commandProblem(p.args[0], file, unix.ENOENT)
+			return commandProblem(c.args[0], file, unix.ENOENT)
 		}
-		e.what = inject.Printable(file) + " exists, but the interpreter named in its first line, or its dynamic loader, does not: " +
-			"install that, or use a binary made for this image"
+		e.what = printable.Name(file) + " exists, but the interpreter named in its first line, " +
+			"or its dynamic loader, does not: install that, or use a binary made for this image"
 	case unix.ENOEXEC:
-		e.what = inject.Printable(file) + " is no program for this machine, or a script without an interpreter line: begin it with #!/bin/sh"
+		e.what = printable.Name(file) + " is no program for this machine, or a script without an " +
+			"interpreter line: begin it with #!/bin/sh"
 	case unix.EACCES:
-		e.what = inject.Printable(file) + ": permission denied: its file system may be mounted noexec, or its interpreter is not executable"
+		e.what = printable.Name(file) + ": permission denied: its file system may be mounted " +
+			"noexec, or its interpreter is not executable"
 	case unix.E2BIG:
-		e.what = "the arguments and the environment together are larger than the kernel allows (execve(2)): export less"
+		e.what = "the arguments and the environment together are larger than the kernel allows " +
+			"(execve(2)): export less"
 		e.status = exitFailed
 	}
+
 	return e
 }
 
@@ -56,7 +67,8 @@ func (p *program) execute() *commandError {
 // is the working directory.
 func lookPath(command, searchPath string) (string, *commandError) {
 	if command == "" {
-		return "", &commandError{"", "the command is empty: name a program after the options", exitNotFound}
+		const what = "the command is empty: name a program after the options"
+		return "", &commandError{"", what, exitNotFound}
 	}
 	if strings.Contains(command, "/") {
 		if err := executable(command); err != nil {
@@ -64,9 +76,11 @@ func lookPath(command, searchPath string) (string, *commandError) {
 		}
 		return command, nil
 	}
+
 	if searchPath == "" {
 		searchPath = defaultPath
 	}
+
 	var denied *commandError
 	for _, dir := range strings.Split(searchPath, ":") {
 		if dir == "" {
@@ -77,14 +91,16 @@ func lookPath(command, searchPath string) (string, *commandError) {
 		if err == nil {
 			return file, nil
 		}
-		if found := commandProblem(command, file, err); found.status == exitNotExecutable && denied == nil {
+		found := commandProblem(command, file, err)
+		if found.status == exitNotExecutable && denied == nil {
 			denied = found
 		}
 	}
+
 	if denied != nil {
 		return "", denied
 	}
-	return "", &commandError{command, "command not found in PATH: correct the command, or PATH", exitNotFound}
+	return "", notFound(command)
 }
 
 func commandProblem(command, file string, err error) *commandError {
@@ -92,11 +108,14 @@ func commandProblem(command, file string, err error) *commandError {
 	case unix.ENOENT, unix.ENOTDIR:
 		return &commandError{command, "no such file: correct the command", exitNotFound}
 	case unix.EISDIR:
-		return &commandError{command, inject.Printable(file) + " is a directory", exitNotExecutable}
+		return &commandError{command, printable.Name(file) + " is a directory", exitNotExecutable}
 	case unix.EACCES:
-		return &commandError{command, inject.Printable(file) + " is not executable: chmod +x it, or search its directory as another user", exitNotExecutable}
+		what := printable.Name(file) + " is not executable: chmod +x it, or search its directory " +
+			"as another user"
+		return &commandError{command, what, exitNotExecutable}
 	}
-	return &commandError{command, inject.Printable(file) + ": " + err.Error(), exitNotExecutable}
+
+	return &commandError{command, printable.Name(file) + ": " + err.Error(), exitNotExecutable}
 }
 
 // executable reports, as nil, that the effective user may execute a file.

@@ -33,9 +33,7 @@ func TestRemount(t *testing.T) {
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	s := serveVolume(t, false, &volume{t: t, dir: dir}, []string{"--on-change", "restart", "--poll", "100ms"})
 	s.reports.await(t, 1, "start 0")
-	if err := unix.Unmount(dir, 0); err != nil {
-		t.Fatal(err)
-	}
+	waitUntil(t, func() bool { return unix.Unmount(dir, 0) == nil }) // busy while a candidate reads there
 	s.log.await(t, 1, "holds no secret")
 	mount("1")
 	s.reports.await(t, 1, "start 1")
@@ -244,10 +242,8 @@ func TestWhatWasThereBefore(t *testing.T) {
 		program := []string{"sh", "-c", `sleep 1234 & exec "$@"`, "sh", shim(t)}
 		s := serveProgram(t, pid1, program, v, []string{"--on-change", "restart"}, "orphans")
 		s.reports.await(t, 1, "start 0 0")
-		helper := find(s.pid, "sleep\x001234")
-		if helper == 0 {
-			t.Fatal("there is no helper")
-		}
+		helper := 0
+		waitUntil(t, func() bool { helper = find(s.pid, "sleep\x001234"); return helper != 0 })
 		v.set("1")
 		s.reports.await(t, 1, "start 1 1")
 		s.log.await(t, 1, "restarted")

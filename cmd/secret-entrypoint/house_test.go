@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,14 +27,14 @@ func TestOptionsAreDocumented(t *testing.T) {
 			t.Errorf("--%s or %s is not in docs/reference.md", opt.name, opt.variable())
 		}
 	}
-	for _, name := range []string{"--check", "--install", "--version", "--help"} {
+	for _, name := range []string{"--check", "--install", "--status", "--probe", "--version", "--licenses", "--help"} {
 		if !strings.Contains(usage, name) || !strings.Contains(string(reference), name) {
 			t.Errorf("%s is not in usage.txt or docs/reference.md", name)
 		}
 	}
 	// And nothing that does not exist.
 	for _, line := range strings.Split(string(reference), "\n") {
-		if name, ok := strings.CutPrefix(line, "### --"); ok && name != "check" && name != "install" &&
+		if name, ok := strings.CutPrefix(line, "### --"); ok && name != "check" && name != "install" && name != "status" && name != "probe" && !strings.HasPrefix(name, "version, ") &&
 			!slices.ContainsFunc(optionTable(), func(o option) bool { return o.name == name }) {
 			t.Errorf("docs/reference.md describes --%s, which does not exist", name)
 		}
@@ -62,11 +65,45 @@ func TestDependencies(t *testing.T) {
 	}
 	notify := []string{"github.com/fsnotify/fsnotify", "github.com/fsnotify/fsnotify/internal"}
 	for pkg, wanted := range map[string][]string{
-		".":                        append(own("cmd/secret-entrypoint", "inject", "schema", "watch", "internal/supervise"), notify...),
-		"../../inject":             own("inject"),
-		"../../schema":             own("schema"),
-		"../../watch":              append(own("watch"), notify...),
-		"../../internal/supervise": own("internal/supervise"),
+		".": append(own(
+			"cmd/secret-entrypoint",
+			"inject",
+			"internal/dotenv",
+			"internal/jsontext",
+			"internal/nearest",
+			"internal/percent",
+			"internal/preflight",
+			"internal/printable",
+			"internal/processes",
+			"internal/sockets",
+			"internal/status",
+			"internal/supervise",
+			"internal/verify",
+			"schema",
+			"schema/internal/pattern",
+			"schema/internal/syntax",
+			"watch",
+		), notify...),
+		"../../inject":            own("inject", "internal/dotenv", "internal/jsontext", "internal/percent", "internal/printable"),
+		"../../internal/jsontext": own("internal/jsontext"),
+		"../../internal/dotenv":   own("internal/dotenv"),
+		"../../schema": own(
+			"internal/nearest", "internal/percent", "internal/printable",
+			"schema", "schema/internal/pattern", "schema/internal/syntax",
+		),
+		"../../schema/internal/pattern": own("schema/internal/pattern"),
+		"../../schema/internal/syntax":  own("schema/internal/syntax"),
+		"../../internal/nearest":        own("internal/nearest"),
+		"../../watch":                   append(own("watch"), notify...),
+		"../../internal/preflight": own(
+			"inject", "internal/dotenv", "internal/jsontext", "internal/nearest", "internal/percent", "internal/preflight", "internal/printable",
+			"schema", "schema/internal/pattern", "schema/internal/syntax",
+		),
+		"../../internal/processes": own("internal/processes"),
+		"../../internal/supervise": own("internal/processes", "internal/sockets", "internal/status", "internal/supervise"),
+		"../../internal/status":    own("internal/status"),
+		"../../internal/sockets":   own("internal/processes", "internal/sockets"),
+		"../../internal/verify":    own("internal/percent", "internal/processes", "internal/verify"),
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .Standard}}std:{{end}}{{.ImportPath}}", pkg).Output()
 		if err != nil {
@@ -83,6 +120,84 @@ func TestDependencies(t *testing.T) {
 		}
 	}
 }
+
+// The image is built from what the program imports: Dockerfile and .dockerignore let all of it in.
+func TestImageHasWhatItIsBuiltFrom(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, form := range map[string]string{"../../Dockerfile": "COPY %[1]s %[1]s", "../../.dockerignore": "!%s"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		for _, name := range strings.Fields(string(out)) {
+			dir, own := strings.CutPrefix(name, module+"/")
+			for own && !slices.Contains(lines, fmt.Sprintf(form, dir)) {
+				if dir = filepath.Dir(dir); dir == "." {
+					t.Errorf("%s lacks %s", file, name)
+					break
+				}
+			}
+		}
+	}
+}
+
+// The notices name each module that is linked and hold its license, word for word, and name nothing else: those of
+// both programs, on every system. A dependency without its notice fails here.
+func TestLicenses(t *testing.T) {
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for command, systems := range map[string][]string{".": {"linux"}, "../secret-rotate": {"linux", "darwin"}} {
+		text, err := os.ReadFile(filepath.Join(command, "licenses.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		notices := strings.Join(strings.Fields(string(text)), " ")
+		holds := func(name, dir string) {
+			license, err := os.ReadFile(filepath.Join(dir, "LICENSE"))
+			if os.IsNotExist(err) && name == goItself {
+				return // a distribution's Go, which has it elsewhere; golang.org/x/sys has the same
+			}
+			if err != nil || len(license) < 100 || !strings.Contains(notices, strings.Join(strings.Fields(string(license)), " ")) {
+				t.Errorf("%s: licenses.txt lacks the license of %s (%v)", command, name, err)
+			}
+		}
+		holds(goItself, strings.TrimSpace(string(goroot)))
+		wanted := map[string]bool{goItself: true}
+		for _, system := range systems {
+			list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", command)
+			list.Env = append(os.Environ(), "GOOS="+system)
+			out, err := list.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(out)) {
+				if name, dir, ok := strings.Cut(strings.TrimSpace(line), " "); ok && !wanted[name] {
+					wanted[name] = true
+					holds(name, dir)
+				}
+			}
+		}
+		named := make(map[string]bool)
+		for line := range strings.Lines(string(text)) {
+			if names, ok := strings.CutPrefix(line, "== "); ok {
+				for _, name := range strings.Split(strings.TrimSpace(names), "; ") {
+					named[name] = true
+				}
+			}
+		}
+		if !maps.Equal(named, wanted) {
+			t.Errorf("%s: licenses.txt is of %v, linked are %v", command, named, wanted)
+		}
+	}
+}
+
+const goItself = "Go's runtime and standard library"
 
 const module = "github.com/secret-entrypoint/secret-entrypoint"
 
@@ -135,5 +250,16 @@ func TestLogLines(t *testing.T) {
 				t.Errorf("not JSON: %s", line)
 			}
 		}
+	}
+}
+
+// Both commands have the version of the release that they are in.
+func TestVersionsAreOne(t *testing.T) {
+	other, err := os.ReadFile("../secret-rotate/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(other), "\nvar version = \""+version+"\"\n") {
+		t.Errorf("cmd/secret-rotate/main.go has another version than %s", version)
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
 // install copies the running binary to path, a directory or a file name, so that an
 // init container can hand it to an image that lacks it. The file appears whole or not at all.
-func install(path string) (err error) {
+func install(path string, log *logger) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -20,10 +20,13 @@ func install(path string) (err error) {
 	if st, statErr := os.Stat(path); statErr == nil && st.IsDir() || strings.HasSuffix(path, "/") {
 		path = filepath.Join(path, "secret-entrypoint")
 	}
+
 	// A rename would put the program in the place of a device, a socket or a symlink as well.
 	if st, statErr := os.Lstat(path); statErr == nil && !st.Mode().IsRegular() {
-		return errors.New(inject.Printable(path) + " exists and is not a regular file: name another path, or its directory")
+		return errors.New(printable.Name(path) +
+			" exists and is not a regular file: name another path, or its directory")
 	}
+
 	from, err := os.Open(self)
 	if err != nil {
 		return err
@@ -33,6 +36,7 @@ func install(path string) (err error) {
 	if err != nil {
 		return advise(err, "mount a volume there that this user may write to")
 	}
+
 	defer func() {
 		if err != nil {
 			to.Close()
@@ -42,6 +46,7 @@ func install(path string) (err error) {
 	if _, err := io.Copy(to, from); err != nil {
 		return err
 	}
+
 	if err := to.Chmod(0o755); err != nil {
 		return err
 	}
@@ -51,7 +56,15 @@ func install(path string) (err error) {
 	if err := to.Close(); err != nil {
 		return err
 	}
-	return os.Rename(to.Name(), path)
+
+	if err := os.Rename(to.Name(), path); err != nil {
+		return err
+	}
+	if noExec(path) {
+		log.warn(printable.Name(path) + ": its file system is mounted noexec, so that it cannot " +
+			"be executed there: install it into another volume")
+	}
+	return nil
 }
 
 func advise(err error, advice string) error { return errors.New(err.Error() + ": " + advice) }

@@ -70,5 +70,6 @@ func appendJSON(b []byte, s string) []byte {
 			b = utf8.AppendRune(b, r)
 		}
 	}
+
 	return append(b, '"')
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
 type level int
@@ -37,6 +37,8 @@ type logger struct {
 	json  bool
 	level level
 	keep  func(at level, text string, fields []field) // gets the lines instead, if set
+
+	errors []string // what error and problem were told
 }
 
 // field is a part of a message for machines.
@@ -47,23 +49,57 @@ type field struct {
 
 func (l *logger) debug(text string) { l.line(levelDebug, text, nil) }
 func (l *logger) warn(text string)  { l.line(levelWarn, text, nil) }
-func (l *logger) error(text string) { l.line(levelError, text, nil) }
 
-// problem logs one thing that is wrong with the secrets.
-func (l *logger) problem(p inject.Problem) {
-	about := p.About()
-	l.line(levelError, p.Error(), []field{{name: "kind", value: p.Kind()}, {name: "variable", value: about.Variable}})
+func (l *logger) error(text string) {
+	l.errors = append(l.errors, text)
+	l.line(levelError, text, nil)
 }
 
-// oneLine keeps what a message quotes, such as the name of a variable, from looking like a
-// message of its own or from reaching a terminal as an escape sequence.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
+// problem logs one thing that is wrong with the secrets.
+func (l *logger) problem(p *inject.Problem) {
+	l.errors = append(l.errors, p.Error())
+	l.line(levelError, p.Error(),
+		[]field{{name: "kind", value: string(p.Kind)}, {name: "variable", value: p.Variable}})
+}
+
+// found tells where the secrets are from, and what is doubtful.
+func (l *logger) found(r *preflight.Report) {
+	if l.level == levelDebug {
+		for _, e := range r.Result.Exports {
+			l.debug(e.Name + ": from " + preflight.Origin(r.Result, e))
 		}
-		return r
-	}, text)
+	}
+
+	for _, p := range r.Result.PassedOver {
+		l.debug("passed over: " + p.Error())
+	}
+	for _, w := range r.Result.Warnings {
+		l.warn(w.Error())
+	}
+}
+
+// problems tells what is wrong, with the secrets and by the schema.
+func (l *logger) problems(r *preflight.Report) {
+	for _, p := range r.Problems {
+		l.problem(p)
+	}
+	if r.Inventory == nil {
+		return
+	}
+
+	for _, w := range r.Inventory.Warnings {
+		l.warn(w)
+	}
+
+	for _, f := range r.Inventory.Problems {
+		l.line(levelError, f.Text,
+			[]field{{name: "kind", value: f.Kind}, {name: "variable", value: f.Variable}})
+		for _, line := range f.Excerpt {
+			if !l.json {
+				l.error("  " + line)
+			}
+		}
+	}
 }
 
 // line writes one line; fields are for JSON only.
@@ -75,14 +111,17 @@ func (l *logger) line(at level, text string, fields []field) {
 		l.keep(at, text, fields)
 		return
 	}
+
 	if !l.json {
-		io.WriteString(l.out, "secret-entrypoint: "+levelNames[at]+": "+oneLine(text)+"\n")
+		io.WriteString(l.out, "secret-entrypoint: "+levelNames[at]+": "+printable.Line(text)+"\n")
 		return
 	}
+
 	var o jsonObject
 	o.string("time", time.Now().UTC().Format(time.RFC3339Nano))
 	o.string("level", levelNames[at])
 	o.string("msg", text)
+
 	for _, f := range fields {
 		switch {
 		case f.number:
@@ -91,5 +130,6 @@ func (l *logger) line(at level, text string, fields []field) {
 			o.string(f.name, f.value)
 		}
 	}
+
 	io.WriteString(l.out, o.end()+"\n")
 }

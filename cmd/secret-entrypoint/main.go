@@ -5,19 +5,26 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"time"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
 )
 
-// version is set by the linker: -X main.version=1.2.3.
-var version = "devel"
+// version is that of a release in its commit, for go install. The linker sets another one for a
+// build from any other commit: -X main.version=1.2.3-5-gabcdef0.
+var version = "0.1.0-devel"
 
 //go:embed usage.txt
 var usage string
+
+// licenses are the notices that the licenses of what is linked ask for.
+//
+//go:embed licenses.txt
+var licenses string
 
 // Exit statuses of our own, as env(1), nohup(1) and docker run use them.
 const (
@@ -27,120 +34,135 @@ const (
 	exitNotFound      = 127 // COMMAND was not found
 )
 
-func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Environ(), output(1), output(2))) }
 
 // run is the program: it returns the exit status, unless it becomes COMMAND. The first of args is
 // what it was called.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	gated, err := inheritGate(&args)
+	candidate, err := inherited(&args)
 	if err != nil {
 		(&logger{out: stderr}).error(err.Error())
 		return exitFailed
 	}
+
 	o, mistakes := parseOptions(args[1:], environ)
 	log := &logger{out: stderr, json: o.logJSON, level: o.logLevel}
 	switch {
 	case o.mode == modeHelp:
-		io.WriteString(stdout, usage)
-		return exitOK
+		return deliver(stdout, usage, exitOK, log)
 	case o.mode == modeVersion:
-		io.WriteString(stdout, "secret-entrypoint "+version+" ("+runtime.GOOS+"/"+runtime.GOARCH+", "+runtime.Version()+")\n")
-		return exitOK
+		text := fmt.Sprintf("secret-entrypoint %s (%s/%s, %s)\n",
+			version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+		return deliver(stdout, text, exitOK, log)
+	case o.mode == modeLicenses:
+		return deliver(stdout, licenses, exitOK, log)
 	case mistakes != nil:
 		for _, m := range mistakes {
 			log.error(m)
 		}
 		log.error("see secret-entrypoint --help")
+		if o.mode == modeRun {
+			leaveReasons(log.errors)
+		}
 		return exitFailed
 	case o.mode == modeInstall:
-		if err := install(o.installPath); err != nil {
+		if err := install(o.installPath, log); err != nil {
 			log.error(err.Error())
 			return exitFailed
 		}
 		return exitOK
+	case o.mode == modeStatus:
+		return o.showStatus(stdout, log)
+	case o.mode == modeProbe:
+		return o.runProbe(log)
 	}
-	if o.mode == modeRun && o.stays() && gated == nil {
+
+	if o.mode == modeRun && o.stays() && candidate == nil {
 		return stay(o, args, environ, log)
 	}
 	// From here on there are values in memory.
 	if err := seal(); err != nil {
 		log.warn("core dumps stay possible while secrets are read: " + err.Error())
 	}
+
 	environ = withoutOwn(environ)
 	if o.mode == modeCheck {
-		return check(o, environ, stdout)
+		return check(o, environ, stdout, log)
 	}
-	if gated != nil {
-		return gated.become(o, environ, log)
+	if candidate != nil {
+		return candidate.execCommand(o, environ, log)
 	}
-	return become(o, environ, log)
+
+	status := execCommand(o, environ, log)
+	leaveReasons(log.errors)
+	return status
 }
 
-// become loads the secrets and replaces this process by COMMAND. It returns only when that fails.
-func become(o *options, environ []string, log *logger) int {
-	_, next, status := prepare(o, o.request(environ), o.wait, log)
+// execCommand loads the secrets and replaces this process by COMMAND. It returns only when that
+// fails.
+func execCommand(o *options, environ []string, log *logger) int {
+	in := interruptible()
+	deadline := time.Now().Add(o.wait)
+	found, next, status := prepare(o, func(who *credentials) preflight.Plan {
+		return o.mayWait(o.plan(o.request(environ), who), in, log)
+	}, log)
 	if status != exitOK {
 		return status
 	}
+
+	v := next.verification(found.Result)
+	v.note = func(text string) { log.line(levelInfo, text, nil) }
+	if err := o.verifyAll(v, deadline, log); err != nil {
+		log.error(err.Error())
+		return exitFailed
+	}
+
+	in.end()
 	problem := next.execute()
 	log.error(problem.Error())
 	return problem.status
 }
 
-// prepare does everything that can fail before COMMAND is executed. It returns an exit status other than
-// zero if something did, which is logged then.
-func prepare(o *options, request inject.Options, wait time.Duration, log *logger) (*inject.Result, *program, int) {
-	result, inv, err := o.load(request, wait)
-	if log.level == levelDebug {
-		for _, e := range result.Exports {
-			log.debug(e.Name + ": from " + origin(e))
-		}
+// prepare does everything that can fail before COMMAND is executed: it loads and validates the
+// secrets as planned, becomes COMMAND's user, and finds COMMAND. It returns an exit status other
+// than zero if something failed, which is logged then.
+func prepare(o *options, plan planner, log *logger) (*preflight.Report, *command, int) {
+	who, userErr := o.findUser()
+	found := preflight.Run(plan(who))
+	log.found(found)
+	for _, w := range o.inVain(found.Result) {
+		log.warn(w)
 	}
-	for _, w := range result.Warnings {
-		log.warn(w.String())
-	}
-	for _, p := range inject.Problems(err) {
-		log.problem(p)
-	}
-	inv.log(log)
-	var who *credentials
-	var userErr error
-	if o.user != "" {
-		who, userErr = findUser(o.user)
-	}
-	if err == nil && userErr == nil && who != nil && !inv.failed() {
+	log.problems(found)
+
+	if userErr == nil && !found.Failed() {
 		userErr = who.assume()
 	}
 	if userErr != nil {
-		log.error("--user " + inject.Printable(o.user) + ": " + userErr.Error())
+		log.error(o.userProblem(userErr))
 	}
-	if err != nil || userErr != nil || inv.failed() {
-		return result, nil, exitFailed
+	if userErr != nil || found.Failed() {
+		return found, nil, exitFailed
 	}
-	p := &program{args: o.command, env: withDefaults(result.Environment.Environ(), inv.defaults()), defaults: inv.defaults()}
-	if who != nil {
-		p.env = who.home(p.env)
-	}
-	path, _ := result.Environment.Lookup("PATH")
-	var problem *commandError
-	if p.file, problem = lookPath(o.command[0], path); problem != nil {
+
+	next := o.next(found, who)
+	if problem := next.find(); problem != nil {
 		log.error(problem.Error())
-		return result, nil, problem.status
+		return found, nil, problem.status
 	}
-	return result, p, exitOK
+	return found, next, exitOK
 }
 
-// origin says where a secret came from.
-func origin(e inject.Export) string {
-	from := inject.Printable(e.Path)
-	switch {
-	case e.Source == inject.SourceTemplate:
-		from = "--set"
-	case e.Reference != "":
-		from = e.Reference + "=" + from
+// A planner makes the plan for the user that COMMAND will run as.
+type planner func(who *credentials) preflight.Plan
+
+// next is COMMAND with its environment. Its file is not looked for yet.
+func (o *options) next(found *preflight.Report, who *credentials) *command {
+	path, _ := found.Result.Environment.Lookup("PATH")
+	return &command{
+		args:     o.command,
+		env:      who.home(found.Environ()),
+		path:     path,
+		defaults: found.Defaults(),
 	}
-	if e.Lost != "" {
-		from += ", not used: " + inject.Printable(e.Lost) + " wins"
-	}
-	return from
 }

@@ -36,6 +36,15 @@ func (s *service) command() int {
 	return found
 }
 
+// signalCandidate sends a signal to the child behind a gate, as soon as there is one.
+func (s *service) signalCandidate(sig syscall.Signal) {
+	s.t.Helper()
+	waitUntil(s.t, func() bool {
+		pid := s.candidate()
+		return pid != 0 && syscall.Kill(pid, sig) == nil
+	})
+}
+
 // candidate is the child behind a gate, or 0.
 func (s *service) candidate() int {
 	for _, pid := range children(s.pid) {
@@ -65,6 +74,40 @@ func (s *service) resources() (descriptors int, resident int) {
 	return len(fds), kilobytes
 }
 
+// restingResources are the resources while nothing is loading: between two looks at an idle supervisor
+// without a candidate.
+func (s *service) restingResources() (descriptors int, resident int) {
+	s.t.Helper()
+	waitUntil(s.t, func() bool {
+		before := switches(s.pid)
+		if s.candidate() != 0 || before == 0 {
+			return false
+		}
+		descriptors, resident = s.resources()
+		return s.candidate() == 0 && switches(s.pid) == before
+	})
+	return descriptors, resident
+}
+
+// switches counts how often the threads of a process were switched to and from; 0 if one of them runs, or is
+// about to. Where two looks find the same number, it did nothing between them.
+func switches(pid int) (sum int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, task := range tasks {
+		status, _ := os.ReadFile(task)
+		if !bytes.Contains(status, []byte("\nState:\tS")) {
+			return 0
+		}
+		for line := range strings.Lines(string(status)) {
+			if _, count, ok := strings.Cut(line, "voluntary_ctxt_switches:\t"); ok { // and nonvoluntary
+				n, _ := strconv.Atoi(strings.TrimSpace(count))
+				sum += n
+			}
+		}
+	}
+	return sum
+}
+
 // A thousand updates while restarts run: no torn set is seen, the last one wins, and nothing is left over.
 func TestStorm(t *testing.T) {
 	bothWays(t, func(t *testing.T, pid1 bool) {
@@ -74,9 +117,7 @@ func TestStorm(t *testing.T) {
 		s.reports.await(t, 1, "start 0 0")
 		s.volume.set("first")
 		s.reports.await(t, 1, "start first first")
-		waitUntil(t, func() bool { return s.candidate() == 0 })
-		time.Sleep(100 * time.Millisecond) // for the look after the last event
-		descriptors, resident := s.resources()
+		descriptors, resident := s.restingResources()
 		for n := range 1000 {
 			s.volume.set(strconv.Itoa(n))
 			if n%20 == 0 {
@@ -94,8 +135,7 @@ func TestStorm(t *testing.T) {
 			t.Errorf("only %d restarts: this is no storm", n)
 		}
 		waitUntil(t, func() bool { return len(children(s.pid)) <= 1+4 }) // the worker, and those it left behind
-		time.Sleep(100 * time.Millisecond)
-		after, grown := s.resources()
+		after, grown := s.restingResources()
 		if after != descriptors {
 			t.Errorf("%d descriptors before, %d after", descriptors, after)
 		}
@@ -116,7 +156,7 @@ func TestTermAtAnyMoment(t *testing.T) {
 			s.volume.set("1")
 			time.Sleep(time.Duration(n) * 2 * time.Millisecond) // a moment, no wait for anything
 			s.signal(syscall.SIGTERM)
-			s.signal(syscall.SIGTERM)
+			syscall.Kill(s.pid, syscall.SIGTERM) // it may be gone already
 			family := family(s.pid)
 			s.cmd.Wait()
 			// 143: a generation that was just told to go had no handler yet.
@@ -170,10 +210,10 @@ func TestSignalBeforeTheCommand(t *testing.T) {
 }
 
 func TestTermWhileDelaying(t *testing.T) {
-	s := serve(t, false, []string{"--on-change", "restart", "--splay", "100h"})
+	s := serve(t, false, []string{"--on-change", "restart", "--splay", "100h", "--log-level", "debug"})
 	s.reports.await(t, 1, "start 0 0")
 	s.volume.set("1")
-	waitUntil(t, func() bool { return state(s.command()) == "S" })
+	s.log.await(t, 1, "running -> delaying")
 	s.signal(syscall.SIGTERM)
 	s.ends(0)
 	if n := s.reports.count("start"); n != 1 {
@@ -260,11 +300,21 @@ func TestWhileStopping(t *testing.T) {
 	})
 	t.Run("SIGTERM", func(t *testing.T) {
 		bothWays(t, func(t *testing.T, pid1 bool) {
-			s := stopping(t, pid1, "500ms")
+			// From then on it has the time that whoever sent the signal gives it, and no other: it is
+			// not killed after the time of the restart.
+			const timeout = 2 * time.Second
+			s := stopping(t, pid1, timeout.String())
 			s.signal(syscall.SIGTERM)
-			s.signal(syscall.SIGTERM)
-			s.reports.await(t, 1, "got SIGTERM")
-			s.ends(137) // killed after the time of the restart
+			s.reports.await(t, 2, "got SIGUSR1") // the stop signal
+			for n, from := 1, time.Now(); time.Since(from) < timeout+time.Second; n++ {
+				s.signal(syscall.SIGUSR2)
+				s.reports.await(t, n, "got SIGUSR2")
+			}
+			if n := s.reports.count("got SIGTERM"); n != 0 {
+				t.Error("it got SIGTERM as well")
+			}
+			syscall.Kill(s.command(), syscall.SIGKILL)
+			s.ends(137)
 			if n := s.reports.count("start"); n != 1 {
 				t.Errorf("started %d times", n)
 			}
@@ -273,7 +323,7 @@ func TestWhileStopping(t *testing.T) {
 	t.Run("the candidate dies", func(t *testing.T) {
 		bothWays(t, func(t *testing.T, pid1 bool) {
 			s := stopping(t, pid1, "1h")
-			syscall.Kill(s.candidate(), syscall.SIGKILL)
+			s.signalCandidate(syscall.SIGKILL)
 			s.log.await(t, 1, "another will be prepared")
 			syscall.Kill(s.command(), syscall.SIGKILL)
 			s.reports.await(t, 1, "start 1 1")
@@ -283,7 +333,7 @@ func TestWhileStopping(t *testing.T) {
 		bothWays(t, func(t *testing.T, pid1 bool) {
 			s := stopping(t, pid1, "1h")
 			s.volume.flip(map[string]string{"db_password": ""})
-			syscall.Kill(s.candidate(), syscall.SIGKILL)
+			s.signalCandidate(syscall.SIGKILL)
 			s.log.await(t, 1, "another will be prepared")
 			syscall.Kill(s.command(), syscall.SIGKILL)
 			s.log.await(t, 1, "the value is empty")
@@ -305,6 +355,23 @@ func TestWhileStopping(t *testing.T) {
 			s.reports.await(t, 1, "stop") // it was continued, to handle SIGTERM
 			s.reports.await(t, 2, "stopping")
 		})
+	})
+}
+
+// What every orchestrator sends is SIGTERM, and what the program wants is another: it gets that one.
+func TestTermIsTheStopSignal(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		s := serve(t, pid1, []string{"--init", "--stop-signal", "QUIT"}, "stubborn")
+		s.reports.await(t, 1, "start 0 0")
+		s.signal(syscall.SIGTERM)
+		s.reports.await(t, 1, "got SIGQUIT")
+		s.signal(syscall.SIGINT) // which is what it says
+		s.reports.await(t, 1, "got SIGINT")
+		if n := s.reports.count("got SIGTERM"); n != 0 {
+			t.Errorf("it got SIGTERM")
+		}
+		syscall.Kill(s.command(), syscall.SIGKILL)
+		s.ends(137)
 	})
 }
 
@@ -330,8 +397,9 @@ func TestSupervisorIsKilled(t *testing.T) {
 func TestSignalGroup(t *testing.T) {
 	s := serve(t, false, []string{"--init", "--signal-group"}, "kids")
 	s.reports.await(t, 1, "start")
+	s.reports.await(t, 1, "kid ready") // its trap is set
 	s.signal(syscall.SIGUSR1)
-	s.reports.await(t, 1, "got SIGUSR1")
+	s.reports.await(t, 2, "got SIGUSR1")
 	s.reports.await(t, 1, "kid got SIGUSR1")
 	s.signal(syscall.SIGTERM)
 	s.ends(0)
@@ -349,7 +417,7 @@ func TestNoCandidateBesideTheOldGeneration(t *testing.T) {
 	s.reports.await(t, 1, "start 0 0")
 	s.volume.set("1")
 	s.reports.await(t, 1, "got SIGUSR1")
-	syscall.Kill(s.candidate(), syscall.SIGKILL)
+	s.signalCandidate(syscall.SIGKILL)
 	s.log.await(t, 1, "another will be prepared")
 	if s.candidate() != 0 {
 		t.Error("there is another before the old generation is gone")
@@ -364,7 +432,7 @@ func TestStoppedCandidate(t *testing.T) {
 	s.reports.await(t, 1, "start 0 0")
 	s.volume.set("1")
 	s.reports.await(t, 1, "got SIGUSR1")
-	syscall.Kill(s.candidate(), syscall.SIGSTOP)
+	s.signalCandidate(syscall.SIGSTOP)
 	waitUntil(t, func() bool { return state(s.candidate()) == "T" })
 	syscall.Kill(s.command(), syscall.SIGKILL)
 	s.reports.await(t, 1, "start 1 1")

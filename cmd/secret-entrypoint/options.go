@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
 )
 
 type mode int
@@ -16,7 +17,10 @@ const (
 	modeRun mode = iota
 	modeCheck
 	modeInstall
+	modeStatus
+	modeProbe
 	modeVersion
+	modeLicenses
 	modeHelp
 )
 
@@ -24,7 +28,10 @@ const (
 type options struct {
 	mode        mode
 	installPath string
+	probe       readiness // what --probe asks
 	command     []string
+
+	byVariable map[string]string // by option, the variable that set it
 
 	sources    []inject.Source
 	dirGiven   bool // --dir was given, so there is no default
@@ -40,7 +47,12 @@ type options struct {
 	wait       time.Duration
 	user       string
 
+	verify        [][]string // commands, each with its arguments
+	verifyGiven   bool       // on the command line itself
+	verifyTimeout time.Duration
+
 	onChange    []changeRule
+	watched     []inject.Watched
 	init        bool
 	signalGroup bool
 	stopSignal  unix.Signal
@@ -49,6 +61,13 @@ type options struct {
 	splay       time.Duration
 	poll        time.Duration
 
+	ready        readiness
+	readyTimeout time.Duration
+	drain        time.Duration
+
+	metrics      string
+	probeTimeout time.Duration
+
 	logJSON  bool
 	logLevel level
 }
@@ -56,12 +75,26 @@ type options struct {
 // defaults are the options when none is given.
 func defaults() options {
 	return options{
+		byVariable:  make(map[string]string),
 		logLevel:    levelInfo,
 		stopSignal:  unix.SIGTERM,
 		stopTimeout: 10 * time.Second,
 		settle:      time.Second,
 		poll:        30 * time.Second,
+
+		verifyTimeout: 10 * time.Second,
+		readyTimeout:  time.Minute,
+		drain:         10 * time.Second,
+		probeTimeout:  time.Second,
 	}
+}
+
+// called is how messages call an option: by its variable, if that set it.
+func (o *options) called(option string) string {
+	if variable := o.byVariable[option]; variable != "" {
+		return variable
+	}
+	return option
 }
 
 // stays reports whether secret-entrypoint stays with COMMAND.
@@ -80,29 +113,81 @@ func optionTable() []option {
 	return []option{
 		{"dir", "[PREFIX=]DIR", ":", (*options).addDir},
 		{"dotenv", "FILE", ":", (*options).addDotenv},
-		{"ref", "GLOB,...", "", func(o *options, v string) error { return addList(&o.refs, v) }},
-		{"include", "GLOB,...", "", func(o *options, v string) error { return addList(&o.include, v) }},
-		{"exclude", "GLOB,...", "", func(o *options, v string) error { return addList(&o.exclude, v) }},
+		{"ref", "GLOB,...", "", addRef},
+		{"include", "GLOB,...", "", addInclude},
+		{"exclude", "GLOB,...", "", addExclude},
 		{"format", "GLOB=FORMAT,...", "", (*options).addFormats},
 		{"on-conflict", "error|secret|env", "", (*options).setOnConflict},
 		{"set", "NAME=TEMPLATE", "", (*options).addTemplate},
-		{"allow-empty", "", "", func(o *options, v string) error { return setSwitch(&o.allowEmpty, v) }},
-		{"keep-refs", "", "", func(o *options, v string) error { return setSwitch(&o.keepRefs, v) }},
+		{"allow-empty", "", "", setAllowEmpty},
+		{"keep-refs", "", "", setKeepRefs},
 		{"schema", "FILE", "", func(o *options, v string) error { o.schema = v; return nil }},
-		{"wait", "DURATION", "", func(o *options, v string) error { return setDuration(&o.wait, v) }},
-		{"user", "USER[:GROUP]", "", func(o *options, v string) error { o.user = v; return nonEmpty(v) }},
+		{"wait", "DURATION", "", setWait},
+		{"user", "USER[:GROUP]", "", setUser},
+		{"verify", "COMMAND", "", (*options).addVerify},
+		{"verify-timeout", "DURATION", "", setVerifyTimeout},
 		{"on-change", "[GLOB=]ACTION,...", "", (*options).setOnChange},
-		{"init", "", "", func(o *options, v string) error { return setSwitch(&o.init, v) }},
-		{"signal-group", "", "", func(o *options, v string) error { return setSwitch(&o.signalGroup, v) }},
+		{"watch", "[NAME=]PATH", ":", (*options).addWatch},
+		{"init", "", "", setInit},
+		{"signal-group", "", "", setSignalGroup},
 		{"stop-signal", "SIGNAL", "", (*options).setStopSignal},
-		{"stop-timeout", "DURATION", "", func(o *options, v string) error { return setDuration(&o.stopTimeout, v) }},
-		{"settle", "DURATION", "", func(o *options, v string) error { return setDuration(&o.settle, v) }},
-		{"splay", "DURATION", "", func(o *options, v string) error { return setDuration(&o.splay, v) }},
-		{"poll", "DURATION", "", func(o *options, v string) error { return setDuration(&o.poll, v) }},
+		{"stop-timeout", "DURATION", "", setStopTimeout},
+		{"ready", "accept|http:PORT/PATH|DURATION", "", (*options).setReady},
+		{"ready-timeout", "DURATION", "", setReadyTimeout},
+		{"drain", "DURATION", "", setDrain},
+		{"settle", "DURATION", "", setSettle},
+		{"splay", "DURATION", "", setSplay},
+		{"poll", "DURATION", "", setPoll},
+		{"metrics", "FILE", "", setMetrics},
+		{"probe-timeout", "DURATION", "", setProbeTimeout},
 		{"log-format", "text|json", "", (*options).setLogFormat},
-		{"log-level", "debug|info|warn|error", "", func(o *options, v string) error { return o.logLevel.set(v) }},
+		{"log-level", "debug|info|warn|error", "", setLogLevel},
 	}
 }
+
+func addRef(o *options, v string) error { return addList(&o.refs, v) }
+
+func addInclude(o *options, v string) error { return addList(&o.include, v) }
+
+func addExclude(o *options, v string) error { return addList(&o.exclude, v) }
+
+func setAllowEmpty(o *options, v string) error { return setSwitch(&o.allowEmpty, v) }
+
+func setKeepRefs(o *options, v string) error { return setSwitch(&o.keepRefs, v) }
+
+func setWait(o *options, v string) error { return setDuration(&o.wait, v) }
+
+func setVerifyTimeout(o *options, v string) error { return setLimit(&o.verifyTimeout, v) }
+
+func setInit(o *options, v string) error { return setSwitch(&o.init, v) }
+
+func setSignalGroup(o *options, v string) error { return setSwitch(&o.signalGroup, v) }
+
+func setStopTimeout(o *options, v string) error { return setDuration(&o.stopTimeout, v) }
+
+func setReadyTimeout(o *options, v string) error { return setLimit(&o.readyTimeout, v) }
+
+func setDrain(o *options, v string) error { return setDuration(&o.drain, v) }
+
+func setSettle(o *options, v string) error { return setDuration(&o.settle, v) }
+
+func setSplay(o *options, v string) error { return setDuration(&o.splay, v) }
+
+func setPoll(o *options, v string) error { return setDuration(&o.poll, v) }
+
+func setProbeTimeout(o *options, v string) error { return setLimit(&o.probeTimeout, v) }
+
+func setUser(o *options, v string) error {
+	o.user = v
+	return oneWord(v)
+}
+
+func setMetrics(o *options, v string) error {
+	o.metrics = v
+	return nonEmpty(v)
+}
+
+func setLogLevel(o *options, v string) error { return o.logLevel.set(v) }
 
 func (o *options) addDir(v string) error {
 	o.dirGiven = true
@@ -110,20 +195,41 @@ func (o *options) addDir(v string) error {
 		return nil
 	}
 	prefix, dir, ok := strings.Cut(v, "=")
-	if !ok || !inject.IsName(prefix) {
+	if !ok || !dotenv.IsName(prefix) {
 		prefix, dir = "", v
 	}
+
 	if dir == "" {
 		return errors.New("no directory after the prefix: PREFIX=DIR")
 	}
-	o.sources = append(o.sources, inject.Source{Kind: inject.SourceDirectory, Path: dir, Prefix: prefix})
+	o.sources = append(o.sources, inject.Source{
+		Kind:   inject.SourceDirectory,
+		Path:   dir,
+		Prefix: prefix,
+	})
 	return nil
 }
 
 func (o *options) addDotenv(v string) error {
 	path, optional := strings.CutPrefix(v, "-") // as in systemd's EnvironmentFile=
-	o.sources = append(o.sources, inject.Source{Kind: inject.SourceDotenv, Path: path, Optional: optional})
+	o.sources = append(o.sources, inject.Source{
+		Kind:     inject.SourceDotenv,
+		Path:     path,
+		Optional: optional,
+	})
 	return nonEmpty(path)
+}
+
+func (o *options) addWatch(v string) error {
+	name, path, ok := strings.Cut(v, "=")
+	if !ok || !dotenv.IsName(name) {
+		name, path = "", v
+	}
+	if path == "" {
+		return errors.New("no file or directory: [NAME=]PATH")
+	}
+	o.watched = append(o.watched, inject.Watched{Name: name, Path: path})
+	return nil
 }
 
 func (o *options) addFormats(v string) error {
@@ -132,14 +238,16 @@ func (o *options) addFormats(v string) error {
 		if at <= 0 {
 			return errors.New("needs GLOB=FORMAT, for example db=json or *.env=dotenv")
 		}
-		r := inject.FormatRule{Glob: rule[:at]}
+		r := inject.FormatRule{Glob: rule[:at], By: "--format"}
 		format, prefix, given := strings.Cut(rule[at+1:], ":")
 		if given {
-			if prefix != "" && !inject.IsName(prefix) {
-				return errors.New("the prefix must be letters, digits and underscores, as in json:POSTGRES_")
+			if prefix != "" && !dotenv.IsName(prefix) {
+				return errors.New("the prefix must be letters, digits and underscores, as in " +
+					"json:POSTGRES_")
 			}
 			r.Prefix = &prefix
 		}
+
 		switch {
 		case format == "raw" && !given:
 			r.Format = inject.FormatRaw
@@ -150,8 +258,10 @@ func (o *options) addFormats(v string) error {
 		default:
 			return errors.New("a format is raw, json, json:PREFIX, dotenv or dotenv:PREFIX")
 		}
+
 		o.formats = append(o.formats, r)
 	}
+
 	return nil
 }
 
@@ -166,15 +276,17 @@ func (o *options) setOnConflict(v string) error {
 	default:
 		return errors.New("must be error, secret or env")
 	}
+
 	return nil
 }
 
 func (o *options) addTemplate(v string) error {
 	name, text, ok := strings.Cut(v, "=")
-	if !ok || !inject.IsName(name) {
-		return errors.New("needs NAME=TEMPLATE, for example 'DATABASE_URL=postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app'")
+	if !ok || !dotenv.IsName(name) {
+		return errors.New("needs NAME=TEMPLATE, for example " +
+			"'DATABASE_URL=postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app'")
 	}
-	o.templates = append(o.templates, inject.Template{Name: name, Text: text})
+	o.templates = append(o.templates, inject.Template{Name: name, Text: text, By: "--set"})
 	return nil
 }
 
@@ -216,6 +328,17 @@ func setDuration(to *time.Duration, v string) error {
 		return errors.New("must be a duration with its unit, such as 500ms, 30s or 2m")
 	}
 	*to = d
+	return nil
+}
+
+// setLimit sets a duration that must not be zero.
+func setLimit(to *time.Duration, v string) error {
+	if err := setDuration(to, v); err != nil {
+		return err
+	}
+	if *to == 0 {
+		return errors.New("must be longer than 0s")
+	}
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/nearest"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
 const (
@@ -30,22 +32,49 @@ type parser struct {
 func parseOptions(args, environ []string) (*options, []string) {
 	p := &parser{options: defaults(), table: optionTable(), given: make(map[string]bool)}
 	rest := p.commandLine(args)
-	if p.mode == modeHelp || p.mode == modeVersion {
+	if p.mode == modeHelp || p.mode == modeVersion || p.mode == modeLicenses {
 		return &p.options, nil
 	}
+
 	// What variables add stands before what the command line adds.
 	line := p.options
 	p.sources, p.templates = nil, nil
 	p.variables(environ, line.templates)
-	p.sources, p.templates = append(p.sources, line.sources...), append(p.templates, line.templates...)
+	p.sources = append(p.sources, line.sources...)
+	p.templates = append(p.templates, line.templates...)
 	p.command = rest
+	p.verifyGiven = p.given["verify"]
+	p.passOver()
+
 	switch {
-	case p.mode == modeInstall && len(rest) > 0:
-		p.mistake("--install takes no COMMAND")
+	case len(rest) > 0 && alone[p.mode] != "":
+		p.mistake(alone[p.mode] + " takes no COMMAND")
 	case p.mode == modeRun && len(rest) == 0:
-		p.mistake("no COMMAND: nothing to start after the options")
+		p.mistake(noCommand(environ))
 	}
 	return &p.options, p.mistakes
+}
+
+// alone are the modes that no COMMAND belongs to.
+var alone = map[mode]string{modeInstall: "--install", modeStatus: "--status", modeProbe: "--probe"}
+
+// passOver drops what the container's variables say about the program that stays, where an empty
+// --on-change says on the command line that COMMAND is a single one beside it, such as a health
+// check.
+func (p *parser) passOver() {
+	if !p.given["on-change"] || p.onChange != nil {
+		return
+	}
+
+	if !p.given["verify"] {
+		p.verify = nil
+	}
+	if !p.given["wait"] {
+		p.wait = 0
+	}
+	if !p.given["metrics"] {
+		p.metrics = ""
+	}
 }
 
 func (p *parser) mistake(text string) { p.mistakes = append(p.mistakes, text) }
@@ -60,15 +89,21 @@ func (p *parser) commandLine(args []string) []string {
 		if len(word) < 2 || word[0] != '-' {
 			return args
 		}
+
 		args = args[1:]
 		name, value, inline := strings.Cut(word, "=")
 		if p.modeWord(name, value, inline, &args) {
 			continue
 		}
+
 		opt := p.find(name)
 		switch {
+		case opt == nil && p.misspelt(name) != "":
+			p.mistake(p.misspelt(name))
+			continue
 		case opt == nil:
-			p.mistake("unknown option " + inject.Printable(name) + suggest(name, "--", p.optionNames()))
+			p.mistake("unknown option " + printable.Name(name) +
+				nearest.Ask(name, "--", p.optionNames()))
 			continue
 		case inline:
 		case opt.arg == "":
@@ -79,11 +114,20 @@ func (p *parser) commandLine(args []string) []string {
 		default:
 			value, args = args[0], args[1:]
 		}
+
 		p.given[opt.name] = true
+		if other := p.swallowed(opt, value); other != "" {
+			p.mistake(name + ": its value has the option " + other +
+				" in it, in the same word: write each as a word of its own")
+			continue
+		}
 		if err := opt.set(&p.options, value); err != nil {
 			p.mistake(name + ": " + err.Error())
 		}
+
+		p.named(name)
 	}
+
 	return nil
 }
 
@@ -97,24 +141,38 @@ func (p *parser) modeWord(name, value string, inline bool, args *[]string) bool 
 			p.mode = m
 		}
 	}
+
 	switch name {
 	case "--help", "-h":
 		set(modeHelp)
 	case "--version", "-V":
 		set(modeVersion)
+	case "--licenses":
+		set(modeLicenses)
 	case "--check":
 		set(modeCheck)
-	case "--install":
-		p.mode = modeInstall
+	case "--status":
+		set(modeStatus)
+	case "--install", "--probe":
 		if !inline && len(*args) > 0 {
 			value, *args = (*args)[0], (*args)[1:]
 		}
+		if name == "--probe" {
+			p.mode = modeProbe
+			if err := p.setProbe(value); err != nil {
+				p.mistake(name + ": " + err.Error())
+			}
+			break
+		}
+
+		p.mode = modeInstall
 		if p.installPath = value; value == "" {
 			p.mistake("--install: needs an argument: --install PATH")
 		}
 	default:
 		return false
 	}
+
 	return true
 }
 
@@ -128,7 +186,9 @@ func (p *parser) find(name string) *option {
 }
 
 func (p *parser) optionNames() []string {
-	names := []string{"--check", "--install", "--version", "--help"}
+	names := []string{
+		"--check", "--install", "--status", "--probe", "--version", "--licenses", "--help",
+	}
 	for i := range p.table {
 		names = append(names, "--"+p.table[i].name)
 	}
@@ -147,6 +207,7 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		if _, twice := values[name]; twice {
 			continue // the first counts, as everywhere
 		}
+
 		values[name] = value
 		target, isTemplate := strings.CutPrefix(name, templatePrefix)
 		switch {
@@ -156,9 +217,11 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 			p.templateVariable(name, target, value, overriding)
 		case ofService(name):
 		case !p.isVariable(name):
-			p.mistake("unknown variable " + inject.Printable(name) + suggest(name, variablePrefix, p.variableNames()))
+			p.mistake("unknown variable " + printable.Name(name) +
+				nearest.Ask(name, variablePrefix, p.variableNames()))
 		}
 	}
+
 	delete(values, variablePrefix+"SET")
 	for i := range p.table {
 		opt := &p.table[i]
@@ -168,14 +231,30 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		if !set || value == "" && opt.name != "dir" {
 			continue
 		}
+
 		to := &p.options
 		if p.given[opt.name] {
 			to = new(options) // overridden, but a mistake all the same
 		}
+
 		for _, v := range opt.split(value) {
 			if err := opt.set(to, v); err != nil {
 				p.mistake(opt.variable() + ": " + err.Error())
 			}
+		}
+
+		if to == &p.options {
+			p.byVariable["--"+opt.name] = opt.variable()
+			p.named(opt.variable())
+		}
+	}
+}
+
+// named notes by what the sources that were added last were named.
+func (p *parser) named(by string) {
+	for i := range p.sources {
+		if s := &p.sources[i]; s.By == "" {
+			s.By = by
 		}
 	}
 }

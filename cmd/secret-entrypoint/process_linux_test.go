@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,12 @@ env | sort
 // inheritance runs the probe with an odd set of everything, behind a wrapper or none.
 func inheritance(t *testing.T, wrapper ...string) string {
 	t.Helper()
+	return inheritanceTold(t, io.Discard, wrapper...)
+}
+
+// inheritanceTold is the same, with another who is told what the wrapper prints to standard error.
+func inheritanceTold(t *testing.T, told io.Writer, wrapper ...string) string {
+	t.Helper()
 	dir := t.TempDir()
 	extra, err := os.Create(filepath.Join(dir, "extra"))
 	if err != nil {
@@ -54,7 +61,7 @@ func inheritance(t *testing.T, wrapper ...string) string {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "A=1", "GORACE=atexit_sleep_ms=10"}
 	cmd.ExtraFiles = []*os.File{extra} // as socket activation passes them
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stderr = io.MultiWriter(&stderr, told)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
@@ -163,11 +170,14 @@ func TestSealedWhileSecretsAreRead(t *testing.T) {
 	cmd.Wait() // with the status of a read at the end of its input
 }
 
+// patience is how long what must happen may take, on the busiest machine.
+const patience = time.Minute
+
 func waitUntil(t *testing.T, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not happen in 20 seconds")
+			t.Fatalf("it did not happen in %v", patience)
 		}
 	}
 }
@@ -175,14 +185,14 @@ func waitUntil(t *testing.T, condition func() bool) {
 // A command that was there when it was looked for, and no more: that is "not found", and not a missing interpreter.
 func TestCommandGone(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
-	if e := (&program{file: gone, args: []string{"gone"}}).execute(); e.status != exitNotFound || !strings.Contains(e.Error(), "no such file") {
+	if e := (&command{file: gone, args: []string{"gone"}}).execute(); e.status != exitNotFound || !strings.Contains(e.Error(), "no such file") {
 		t.Errorf("status %d: %v", e.status, e)
 	}
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte("#!"+gone+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if e := (&program{file: script, args: []string{"script"}}).execute(); e.status != exitNotExecutable || !strings.Contains(e.Error(), "interpreter") {
+	if e := (&command{file: script, args: []string{"script"}}).execute(); e.status != exitNotExecutable || !strings.Contains(e.Error(), "interpreter") {
 		t.Errorf("status %d: %v", e.status, e)
 	}
 }

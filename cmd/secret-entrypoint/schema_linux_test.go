@@ -1,15 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
-	"github.com/secret-entrypoint/secret-entrypoint/schema"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
 )
 
 // An update that violates the schema is told, and not used: the command goes on. So is a schema that is
@@ -68,14 +65,13 @@ func TestSchemaPaths(t *testing.T) {
 	v := newVolume(t)
 	v.flip(map[string]string{"env.schema": "A="})
 	t.Chdir(filepath.Dir(v.dir))
-	o := &options{schema: "volume/env.schema"}
-	paths := o.schemaPaths()
+	paths := preflight.SchemaPaths("volume/env.schema")
 	for _, want := range []string{v.dir, filepath.Join(v.dir, "env.schema"), filepath.Join(v.dir, v.old, "env.schema")} {
 		if !slices.Contains(paths, want) {
 			t.Errorf("%s is not in %q", want, paths)
 		}
 	}
-	if paths := new(options).schemaPaths(); paths != nil {
+	if paths := preflight.SchemaPaths(""); paths != nil {
 		t.Errorf("%q without a schema", paths)
 	}
 }
@@ -90,25 +86,5 @@ func TestSchemaIsWatched(t *testing.T) {
 	for i, value := range []string{"b", "c", "d"} {
 		schema.flip(map[string]string{"env.schema": "# @public\nDEFAULT=" + value})
 		s.log.await(t, i+1, "DEFAULT changed: restarted")
-	}
-}
-
-// Very many names that are in one place and not in the other are not all compared, nor are very long ones.
-func TestManyNames(t *testing.T) {
-	inv := &inventory{schema: new(schema.Schema)}
-	for i := range 1000 {
-		inv.unlisted = append(inv.unlisted, inject.Export{Name: fmt.Sprintf("SECRET_%04d", i)})
-	}
-	inv.schema.Items = make([]schema.Item, 50)
-	if n := len(inv.unlistedNames()); n != 1000 {
-		t.Errorf("%d names", n)
-	}
-	inv.schema.Items = make([]schema.Item, 1000)
-	if names := inv.unlistedNames(); names != nil {
-		t.Errorf("%d names", len(names))
-	}
-	long := strings.Repeat("X", 101)
-	if got := nearest(long, "", []string{long + "Y"}); got != "" {
-		t.Error("a long name is compared")
 	}
 }

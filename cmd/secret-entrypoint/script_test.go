@@ -14,6 +14,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
 )
 
 // canary is in every secret of the scripts, and must never be in anything that the shim
@@ -21,32 +24,60 @@ import (
 const canary = "c4n4ry"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	commands := map[string]func(){
 		"secret-entrypoint": guarded,
 		"show":              show,
 		"jsonget":           jsonGet,
 		"worker":            worker,
-	})
+		"refusing":          refusing,
+	}
+	if commands[filepath.Base(os.Args[0])] == nil {
+		leash.Hold()
+	}
+	testscript.Main(m, commands)
 }
 
 // guarded is main, but that nothing it prints may hold a canary: whatever a script
-// looks for, it fails when one does.
+// looks for, it fails when one does. See cmdLater for the file that waitingVariable names.
 func guarded() {
-	os.Exit(run(os.Args, os.Environ(), guard{os.Stdout}, guard{os.Stderr}))
+	waiting := os.Getenv(waitingVariable)
+	os.Unsetenv(waitingVariable)
+	if waiting != "" {
+		os.Setenv("SECRET_ENTRYPOINT_LOG_LEVEL", "debug")
+	}
+	os.Exit(run(os.Args, os.Environ(), guard{output(1), ""}, guard{output(2), waiting}))
 }
 
-type guard struct{ out *os.File }
+const waitingVariable = "TEST_WAITING"
+
+type guard struct {
+	out     output
+	waiting string // a file to make when a debug line says that it waits, instead of printing such lines
+}
 
 func (g guard) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte(canary)) {
 		fmt.Fprintln(os.Stderr, "A VALUE WAS ABOUT TO BE PRINTED")
 		os.Exit(99)
 	}
+	if g.waiting != "" && bytes.HasPrefix(b, []byte("secret-entrypoint: debug: ")) {
+		if bytes.Contains(b, []byte(waitingText)) {
+			return len(b), os.WriteFile(g.waiting, nil, 0o666)
+		}
+		return len(b), nil
+	}
 	return g.out.Write(b)
 }
 
 // TestScripts runs the scripts, each of which documents and tests one promise.
 func TestScripts(t *testing.T) {
+	t.Cleanup(func() {
+		// With -run, testscript waits for scripts that don't run before it removes this directory, which is empty then.
+		roots, _ := filepath.Glob(filepath.Join(os.TempDir(), "go-test-script*"))
+		for _, root := range roots {
+			os.Remove(root)
+		}
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -145,10 +176,30 @@ func cmdNoCanary(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// cmdLater moves a file to its place after a moment, while the script goes on: later FROM TO.
+// cmdLater moves files to their places while the script goes on, when the program that it runs next waits for
+// something: later FROM TO ... There is a moment from one to the next, in which the program looks several times.
 func cmdLater(ts *testscript.TestScript, _ bool, args []string) {
-	from, to := ts.MkAbs(args[0]), ts.MkAbs(args[1])
-	time.AfterFunc(300*time.Millisecond, func() { os.Rename(from, to) })
+	for i := range args {
+		args[i] = ts.MkAbs(args[i])
+	}
+	waiting := ts.MkAbs("waiting")
+	os.Remove(waiting)
+	ts.Setenv(waitingVariable, waiting)
+	over := make(chan struct{})
+	ts.Defer(func() { close(over) })
+	go func() {
+		for _, err := os.Stat(waiting); err != nil; _, err = os.Stat(waiting) {
+			select {
+			case <-over: // the script has failed
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		for ; len(args) > 0; args = args[2:] {
+			os.Rename(args[0], args[1])
+			time.Sleep(3 * preflight.WaitInterval)
+		}
+	}()
 }
 
 // show prints the variables named, or all but those of the test itself: NAME=value, quoted

@@ -7,8 +7,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
+
+// A scenario leads the supervisor along some way.
+type scenario struct {
+	name    string
+	options []string
+	words   []string // of the worker
+	act     func(s *service)
+	way     string
+}
 
 // Every way from one state of the supervisor to another is taken here, and docs/how-it-works.md has a table of just these.
 func TestStates(t *testing.T) {
@@ -28,13 +36,7 @@ func TestStates(t *testing.T) {
 	}
 	taken := make(map[string]bool)
 	const weak = "it cannot be killed"
-	scenarios := []struct {
-		name    string
-		options []string
-		words   []string
-		act     func(s *service)
-		way     string
-	}{
+	scenarios := []scenario{
 		{"it ends", nil, nil, func(s *service) {
 			s.reports.await(t, 1, "start")
 			s.signal(syscall.SIGTERM)
@@ -59,12 +61,24 @@ func TestStates(t *testing.T) {
 			s.reports.await(t, 1, "start 0 0")
 			s.volume.set("1")
 			s.reports.await(t, 1, "start 1 1")
-			s.signal(syscall.SIGTERM)
+			syscall.Kill(s.command(), syscall.SIGKILL)
 		}, "stopping killing sweeping committing running"},
 		{"exit", []string{"--on-change", "exit"}, nil, func(s *service) {
 			s.reports.await(t, 1, "start 0 0")
 			s.volume.set("1")
 		}, "checking stopping sweeping ended"},
+		{"a signal", []string{"--on-change", "HUP"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.log.await(t, 1, "signalling -> running")
+			s.signal(syscall.SIGTERM)
+		}, "checking signalling running"},
+		{"it ends while a signal waits", []string{"--on-change", "HUP", "--", "sh", "-c", "exec sleep 1007"}, nil, func(s *service) {
+			waitUntil(s.t, func() bool { return find(s.pid, "sleep\x001007") != 0 })
+			s.volume.set("1")
+			s.log.await(t, 1, "checking -> signalling")
+			syscall.Kill(s.command(), syscall.SIGKILL)
+		}, "checking signalling ended"},
 		{"it ends while a change waits", []string{"--splay", "100h"}, nil, func(s *service) {
 			s.reports.await(t, 1, "start 0 0")
 			s.volume.set("1")
@@ -91,14 +105,36 @@ func TestStates(t *testing.T) {
 			s.log.await(t, 1, "cannot be killed: it goes on with the secrets it has")
 			syscall.Kill(sleeper, syscall.SIGKILL)
 		}, "stopping killing running"},
+		{"verified, for a signal", []string{"--verify", "true", "--on-change", "HUP"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.log.await(t, 1, "signalling -> running")
+			s.signal(syscall.SIGTERM)
+		}, "checking verifying signalling running"},
+		{"verified, and not, and then", []string{"--verify", verifies("2")}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.log.await(t, 1, "verifying -> running")
+			s.volume.set("2")
+			s.reports.await(t, 1, "start 2 2")
+			s.signal(syscall.SIGTERM)
+		}, "checking verifying stopping sweeping committing running"},
+		{"it ends while the next verifies", []string{"--verify", verifies("0") + " || exec sleep 1008"}, nil, func(s *service) {
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			waitUntil(s.t, func() bool { return find(s.pid, "sleep\x001008") != 0 })
+			syscall.Kill(s.command(), syscall.SIGKILL)
+		}, "checking verifying ended"},
 		{"SIGTERM while it is being stopped", []string{"--stop-signal", "USR1", "--stop-timeout", "1h"}, nil, func(s *service) {
 			s.reports.await(t, 1, "start 0 0")
 			s.volume.set("1")
 			s.reports.await(t, 1, "got SIGUSR1")
 			s.signal(syscall.SIGTERM)
+			s.reports.await(t, 2, "got SIGUSR1")
+			syscall.Kill(s.command(), syscall.SIGKILL)
 		}, "checking stopping ended"},
 	}
-	for _, sc := range scenarios {
+	for _, sc := range append(scenarios, replacements(t)...) {
 		t.Run(sc.name, func(t *testing.T) {
 			v := newVolume(t)
 			v.set("0")
@@ -146,20 +182,29 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// verifies is a --verify that succeeds for the generations of a worker up to one digit.
+func verifies(last string) string {
+	return `case $DB_PASSWORD in *-[0` + last + `]) true;; *) false;; esac`
+}
+
 // holdCandidate stops one while it loads: it says nothing until it is continued.
 func (s *service) holdCandidate() int {
 	s.t.Helper()
 	held := 0
 	waitUntil(s.t, func() bool {
 		pid := s.candidate()
-		if pid != 0 && pid == held && state(pid) == "T" {
-			return true // it still is there: it had not reported when it was stopped
+		if pid != held {
+			if held = pid; pid != 0 {
+				syscall.Kill(pid, syscall.SIGSTOP)
+			}
+			return false
 		}
-		if held = pid; pid != 0 {
-			syscall.Kill(pid, syscall.SIGSTOP)
-			time.Sleep(50 * time.Millisecond) // for the supervisor, if there was something to hear
+		if pid == 0 || state(pid) != "T" {
+			return false
 		}
-		return false
+		// Had it reported before it was stopped, the supervisor would be about to hear that, or have taken it away.
+		before := switches(s.pid)
+		return before != 0 && s.candidate() == pid && switches(s.pid) == before
 	})
 	return held
 }
@@ -168,8 +213,6 @@ func (s *service) holdCandidate() int {
 func script(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	writeText(t, file, text)
 	return file
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -18,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
 )
 
 // The tests of staying with the command run the real program, as a child of the test and as PID 1 of
@@ -76,6 +81,7 @@ func serveProgram(t *testing.T, pid1 bool, program []string, v *volume, options 
 	t.Cleanup(func() {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
+		leash.Reap() // what its workers have left
 		read.Close()
 		stderr.Close()
 		if t.Failed() {
@@ -102,7 +108,7 @@ func serveProgram(t *testing.T, pid1 bool, program []string, v *volume, options 
 func built(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret-entrypoint")
-	build := exec.Command("go", "build", "-o", file, ".")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -135,7 +141,7 @@ func (s *service) ends(status int) {
 	go func() { done <- s.cmd.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		s.t.Fatal("it did not end")
 	}
 	if got := s.cmd.ProcessState.ExitCode(); got != status {
@@ -185,7 +191,7 @@ func (l *lines) count(text string) int {
 // await waits for the nth line with a text.
 func (l *lines) await(t *testing.T, n int, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); l.count(text) < n; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); l.count(text) < n; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %d. line with %q in:\n%s", n, text, l)
 		}
@@ -266,11 +272,19 @@ func named(t *testing.T, name string) string {
 	return link
 }
 
-// openToAll lets other users into a directory of the test, as programs of theirs need.
+// openToAll lets other users into a directory of the test, as programs of theirs need, and into those
+// above it, up to the one for all temporary files, which has the sticky bit.
 func openToAll(t *testing.T, dir string) {
 	t.Helper()
-	for ; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err == nil && info.Mode()&os.ModeSticky != 0 {
+			return
+		}
+		if err == nil && info.Mode().Perm() != 0o755 {
+			err = os.Chmod(dir, 0o755)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -288,6 +302,11 @@ func openToAll(t *testing.T, dir string) {
 //	kids            it has a child that reports its signals, too
 //	stopped         it stops itself
 //	env=NAME        it reports whether NAME is set
+//	later=FILE      it goes on when there is the file
+//	linger          after SIGTERM it stops listening, reports "closed", and ends at SIGUSR1
+//	drop            it becomes another user, by itself
+//	listen=ADDRESS  it accepts connections there, reports "port N", and answers each with the end of its secret; a path
+//	                is a Unix socket's
 func worker() {
 	out := os.NewFile(3, "reports")
 	report := func(format string, a ...any) { fmt.Fprintf(out, format+"\n", a...) }
@@ -300,13 +319,27 @@ func worker() {
 			signal.Notify(signals, n)
 		}
 	}
-	stubborn := false
+	stubborn, linger := false, false
+	var listener net.Listener
 	for _, word := range os.Args[1:] {
 		name, value, _ := strings.Cut(word, "=")
 		n, _ := strconv.Atoi(value)
 		switch name {
 		case "stubborn":
 			stubborn = true
+		case "later":
+			for { // until the test says so
+				if _, err := os.Stat(value); err == nil {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+		case "drop":
+			if err := cmp.Or(syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
+				report("%v", err)
+			}
+		case "linger":
+			linger = true
 		case "exit":
 			os.Exit(n)
 		case "orphans":
@@ -329,12 +362,27 @@ func worker() {
 				report("%v", err)
 			}
 		case "kids":
-			child := exec.Command("sh", "-c", `trap 'echo kid got SIGUSR1 >&3' USR1; trap '' TERM; echo kid >&3; while :; do sleep 0.05; done`)
+			child := exec.Command("sh", "-c", `trap 'echo kid got SIGUSR1 >&3' USR1; trap '' TERM; echo kid ready >&3; while :; do sleep 0.05; done`)
 			child.ExtraFiles = []*os.File{out}
 			child.Start()
 		case "stopped":
 			report("stopping")
 			unix.Kill(os.Getpid(), unix.SIGSTOP)
+		case "listen":
+			network := "tcp"
+			if value[0] == '/' {
+				network = "unix"
+				os.Remove(value) // of the one before
+			}
+			l, err := net.Listen(network, value)
+			if err != nil {
+				report("%v", err)
+				os.Exit(1)
+			}
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			report("port %s", port)
+			listener = l
+			go answer(l, after("DB_PASSWORD"))
 		case "env":
 			_, set := os.LookupEnv(value)
 			report("env %s %v", value, set)
@@ -347,37 +395,38 @@ func worker() {
 		} else {
 			report("got %d", sig)
 		}
-		if sig == syscall.SIGTERM && !stubborn {
+		switch {
+		case linger && sig == syscall.SIGTERM:
+			listener.Close()
+			report("closed")
+		case linger && sig == syscall.SIGUSR1:
+			os.Exit(0)
+		case sig == syscall.SIGTERM && !stubborn:
 			report("stop")
 			os.Exit(0)
 		}
 	}
 }
 
-// children are the processes whose parent is pid, from the kernel's own list (proc_tid_children(5)): to look through all of
-// /proc takes longer than some of them live.
-func children(pid int) []int {
-	var found []int
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		data, _ := os.ReadFile(list)
-		for _, text := range strings.Fields(string(data)) {
-			if n, err := strconv.Atoi(text); err == nil {
-				found = append(found, n)
-			}
+// answer accepts connections, writes a text to each, and leaves them open until the client closes them.
+func answer(l net.Listener, text string) {
+	for {
+		conn, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err == nil:
+			go func() {
+				fmt.Fprintln(conn, text)
+				io.Copy(io.Discard, conn)
+				conn.Close()
+			}()
 		}
 	}
-	return found
 }
 
-// family are all descendants of pid.
-func family(pid int) []int {
-	found := children(pid)
-	for i := 0; i < len(found); i++ {
-		found = append(found, children(found[i])...)
-	}
-	return found
-}
+// children and family are the children and all descendants of a process.
+var children, family = leash.Children, leash.Descendants
 
 func TestStaysUntilTheCommandEnds(t *testing.T) {
 	bothWays(t, func(t *testing.T, pid1 bool) {
@@ -479,6 +528,30 @@ func TestExitOnChange(t *testing.T) {
 		s.ends(0)
 		s.log.await(t, 1, "stopped, to exit")
 	})
+}
+
+// The status to exit with can be set: for restart policies that leave a container down which ended with 0.
+func TestExitStatusOnChange(t *testing.T) {
+	for _, c := range []struct {
+		action string
+		words  []string
+		status int
+		told   string
+	}{
+		{"exit:75", nil, 75, "stopped, to exit with 75 after"},
+		{"exit:0", []string{"stubborn"}, 0, "stopped, to exit with 0 after"}, // it is killed: not 137
+		{"DB_*=exit,JWT_*=exit:3", nil, 3, "stopped, to exit with 3 after"},
+		{"DB_*=exit:4,JWT_*=exit:3", nil, 4, "stopped, to exit with 4 after"},
+		{"DB_*=exit,JWT_*=ignore,*=exit:3", nil, 0, "stopped, to exit after"},
+	} {
+		t.Run(c.action, func(t *testing.T) {
+			s := serve(t, false, []string{"--on-change", c.action, "--stop-timeout", "1s"}, c.words...)
+			s.reports.await(t, 1, "start 0 0")
+			s.volume.set("1")
+			s.ends(c.status)
+			s.log.await(t, 1, c.told)
+		})
+	}
 }
 
 // The gravest action of the variables that changed is taken; one without a rule is left.

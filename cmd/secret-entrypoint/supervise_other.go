@@ -2,14 +2,32 @@
 
 package main
 
-// gate exists on Linux only.
-type gate struct{}
+import "io"
 
-func inheritGate(*[]string) (*gate, error) { return nil, nil }
+// candidate exists on Linux only.
+type candidate struct{}
 
-func (*gate) become(*options, []string, *logger) int { return exitFailed }
+func inherited(*[]string) (*candidate, error) { return nil, nil }
+
+func (*candidate) execCommand(*options, []string, *logger) int { return exitFailed }
 
 func stay(_ *options, _, _ []string, log *logger) int {
 	log.error("--on-change and --init need Linux")
+	return exitFailed
+}
+
+func validPath(string) bool { return true }
+
+func (*options) replaceNotes() []string { return nil }
+
+func noExec(string) bool { return false }
+
+func (*options) showStatus(_ io.Writer, log *logger) int {
+	log.error("--status needs Linux")
+	return exitFailed
+}
+
+func (*options) runProbe(log *logger) int {
+	log.error("--probe needs Linux")
 	return exitFailed
 }

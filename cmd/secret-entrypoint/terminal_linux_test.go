@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/testterminal"
 )
 
@@ -33,6 +34,7 @@ func startSession(t *testing.T, args ...string) *session {
 		}
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
+		leash.Reap() // what has left the session
 		if t.Failed() {
 			t.Logf("screen:\n%s", s.screen)
 		}
@@ -151,10 +153,10 @@ func TestBackgroundJob(t *testing.T) {
 	s := startSession(t, "bash", "--norc", "-i")
 	s.types(shim(t) + " --dir '' --init -- sh -c 'read a; echo g\"\"ot $a' &\n")
 	s.types("\n")
-	waitUntil(t, func() bool {
-		s.types("jobs\n")
-		return s.screen.count("Stopped") > 0
-	})
+	for n := 1; s.screen.count("Stopped") == 0; n++ {
+		s.types("jobs; echo a\"\"sked\n")
+		s.screen.await(t, n, "asked")
+	}
 	s.types("fg\n")
 	s.types("hello\n")
 	s.screen.await(t, 1, "got hello")
@@ -249,9 +251,7 @@ func TestStopsInAScript(t *testing.T) {
 	s.types("\x1a")
 	s.screen.await(t, 1, "Stopped")
 	s.types("fg\n")
-	waitUntil(t, func() bool {
-		return state(s.cmd.Process.Pid) == "S" && find(s.cmd.Process.Pid, "sh\x00-c\x00echo r") != 0
-	})
+	waitUntil(t, func() bool { return state(find(s.cmd.Process.Pid, "sh\x00-c\x00echo r")) == "S" })
 	s.types("hello\n")
 	s.screen.await(t, 1, "got hello")
 	s.screen.await(t, 1, "script goes on")

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
 // credentials are who COMMAND is to run as.
@@ -20,19 +21,44 @@ type credentials struct {
 	dir      string
 }
 
+// findUser resolves --user; without it there is none.
+func (o *options) findUser() (*credentials, error) {
+	if o.user == "" {
+		return nil, nil
+	}
+	return findUser(o.user)
+}
+
+// userProblem is how messages tell that COMMAND cannot run as the user.
+func (o *options) userProblem(err error) string {
+	return fmt.Sprintf("%s %s: %v", o.called("--user"), printable.Name(o.user), err)
+}
+
+// reader is the user as inject knows one, by the name that --user has.
+func (c *credentials) reader(name string) *inject.User {
+	if c == nil {
+		return nil
+	}
+	name, _, _ = strings.Cut(name, ":")
+	return &inject.User{Name: name, UID: c.uid, GID: c.gid, Groups: c.groups}
+}
+
 // findUser resolves USER[:GROUP], names or ids, as gosu(1) and docker run --user do: a user's
 // groups are those of /etc/passwd and /etc/group, unless a GROUP is given, which is then the only
 // one; an id that /etc/passwd does not know has group 0 and the home directory /.
 func findUser(spec string) (*credentials, error) {
 	if os.Geteuid() != 0 {
-		return nil, errors.New("only root can change the user: start the container as root, or drop the option")
+		return nil, errors.New("only root can change the user: start the container as root, or " +
+			"drop the option")
 	}
+
 	name, group, grouped := strings.Cut(spec, ":")
 	who := &credentials{dir: "/"}
 	passwd, err := readTable("/etc/passwd", 7)
 	if err != nil {
 		return nil, err
 	}
+
 	row, err := findRow(passwd, name, "user", "/etc/passwd")
 	if err != nil {
 		return nil, err
@@ -45,23 +71,31 @@ func findUser(spec string) (*credentials, error) {
 		who.uid, okUID = id(row[2])
 		who.gid, okGID = id(row[3])
 		if !okUID || !okGID {
-			return nil, fmt.Errorf("the line of %s in /etc/passwd is malformed", inject.Printable(name))
+			return nil, fmt.Errorf("the line of %s in /etc/passwd is malformed",
+				printable.Name(name))
 		}
 		login, who.dir = row[0], row[5]
 	}
+
 	groups, err := readTable("/etc/group", 4)
 	if err != nil {
 		return nil, err
 	}
 	if grouped {
-		return who, who.setGroup(groups, group)
+		if err := who.setGroup(groups, group); err != nil {
+			return nil, err
+		}
+		return who, nil
 	}
+
 	who.groups = []int{who.gid}
 	for _, g := range groups {
-		if gid, ok := id(g[2]); ok && login != "" && slices.Contains(strings.Split(g[3], ","), login) && !slices.Contains(who.groups, gid) {
+		if gid, ok := id(g[2]); ok && login != "" &&
+			slices.Contains(strings.Split(g[3], ","), login) && !slices.Contains(who.groups, gid) {
 			who.groups = append(who.groups, gid)
 		}
 	}
+
 	return who, nil
 }
 
@@ -75,10 +109,12 @@ func (c *credentials) setGroup(groups [][]string, name string) error {
 	if row != nil {
 		text = row[2]
 	}
+
 	gid, ok := id(text)
 	if !ok {
-		return fmt.Errorf("the line of %s in /etc/group is malformed", inject.Printable(name))
+		return fmt.Errorf("the line of %s in /etc/group is malformed", printable.Name(name))
 	}
+
 	c.gid, c.groups = gid, []int{gid}
 	return nil
 }
@@ -89,20 +125,25 @@ func findRow(table [][]string, name, kind, file string) ([]string, error) {
 	if name == "" {
 		return nil, errors.New("no " + kind + " named: USER[:GROUP]")
 	}
+
 	for _, row := range table {
 		if row[0] == name {
 			return row, nil
 		}
 	}
+
 	wanted, numeric := id(name)
 	if !numeric {
-		return nil, errors.New(kind + " " + inject.Printable(name) + " is not in " + file + ": correct the name, or give an id")
+		return nil, fmt.Errorf("%s %s is not in %s: correct the name, or give an id",
+			kind, printable.Name(name), file)
 	}
+
 	for _, row := range table {
 		if n, ok := id(row[2]); ok && n == wanted {
 			return row, nil
 		}
 	}
+
 	return nil, nil
 }
 
@@ -116,12 +157,14 @@ func readTable(file string, fields int) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var table [][]string
 	for _, line := range strings.Split(string(data), "\n") {
 		if row := strings.Split(line, ":"); len(row) >= fields && !strings.HasPrefix(line, "#") {
 			table = append(table, row)
 		}
 	}
+
 	return table, nil
 }
 
@@ -131,11 +174,14 @@ func id(s string) (int, bool) {
 	return int(n), err == nil && n < 1<<32-1
 }
 
-// assume makes this process, and so COMMAND, run as c. The supplementary groups go
-// first, and the user last, for each needs the rights of the next. These are package
-// syscall's, which change every thread: x/sys/unix's Setgroups changes the calling one only, and
-// execve takes the credentials of whichever thread calls it.
+// assume makes this process, and so COMMAND, run as c; nil is nobody else. The supplementary groups
+// go first, and the user last, for each needs the rights of the next. These are package syscall's,
+// which change every thread: x/sys/unix's Setgroups changes the calling one only, and execve takes
+// the credentials of whichever thread calls it.
 func (c *credentials) assume() error {
+	if c == nil {
+		return nil
+	}
 	if err := syscall.Setgroups(c.groups); err != nil {
 		return fmt.Errorf("set groups: %w", err)
 	}
@@ -148,8 +194,11 @@ func (c *credentials) assume() error {
 	return seal() // which a change of the user undoes, where /proc/sys/fs/suid_dumpable is not 0
 }
 
-// home returns the environment with HOME set to the user's.
+// home returns the environment with HOME set to the user's; nil is nobody else.
 func (c *credentials) home(env []string) []string {
+	if c == nil {
+		return env
+	}
 	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
 	return append(env, "HOME="+c.dir)
 }

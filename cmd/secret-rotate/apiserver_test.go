@@ -17,6 +17,7 @@ import (
 // apiServer is as much of a Kubernetes API as kubectl needs to read and patch one Secret.
 type apiServer struct {
 	sync.Mutex
+	server *httptest.Server
 	secret fakeSecret
 	meddle bool // someone else changes the Secret before the next patch
 	drop   bool // the answer to the next patch is lost
@@ -32,7 +33,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/apis":
 		fmt.Fprint(w, `{"kind":"APIGroupList","apiVersion":"v1","groups":[]}`)
 	case "/api/v1":
-		fmt.Fprint(w, `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"secrets","singularName":"","namespaced":true,"kind":"Secret","verbs":["get","patch"]}]}`)
+		fmt.Fprint(w, `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"secrets","singularName":"","namespaced":true,"kind":"Secret","verbs":["get","patch","update"]}]}`)
 	case "/api/v1/namespaces/web/secrets/app":
 		a.object(w, r)
 	default:
@@ -84,6 +85,15 @@ func (a *apiServer) object(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}
+	if r.Method == http.MethodPut { // kubectl replace
+		version := a.secret.Metadata.ResourceVersion
+		a.secret = fakeSecret{}
+		if err := json.NewDecoder(r.Body).Decode(&a.secret); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		a.secret.Metadata.ResourceVersion = version + "1"
+	}
 	out, err := json.Marshal(struct {
 		Kind       string `json:"kind"`
 		APIVersion string `json:"apiVersion"`
@@ -95,19 +105,26 @@ func (a *apiServer) object(w http.ResponseWriter, r *http.Request) {
 	w.Write(out)
 }
 
+// useAPI starts a server, and has kubectl use it. The directory is the user's home.
+func useAPI(t *testing.T, api *apiServer) (dir string) {
+	t.Helper()
+	api.server = httptest.NewServer(api)
+	t.Cleanup(api.server.Close)
+	dir = t.TempDir()
+	config := filepath.Join(dir, "config")
+	write(t, config, "apiVersion: v1\nkind: Config\ncurrent-context: test\nclusters: [{name: c, cluster: {server: \""+api.server.URL+"\"}}]\ncontexts: [{name: test, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {token: t}}]\n", 0o600)
+	t.Setenv("KUBECONFIG", config)
+	t.Setenv("HOME", dir) // kubectl's cache
+	return dir
+}
+
 // The real kubectl, against a server that answers as Kubernetes does.
 func TestRealKubectl(t *testing.T) {
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		t.Skip("kubectl is missing: only the fake one was tested")
 	}
 	api := &apiServer{secret: newSecret(oldState())}
-	server := httptest.NewServer(api)
-	defer server.Close()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config")
-	write(t, config, "apiVersion: v1\nkind: Config\ncurrent-context: test\nclusters: [{name: c, cluster: {server: \""+server.URL+"\"}}]\ncontexts: [{name: test, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {token: t}}]\n", 0o600)
-	t.Setenv("KUBECONFIG", config)
-	t.Setenv("HOME", dir) // kubectl's cache
+	dir := useAPI(t, api)
 	target := []string{"--schema", writeSchema(t, dir), "--k8s", "web/app"}
 
 	invoke(t, "", append(target, "--previous", "JWT_SECRET_KEY")...).want(t, exitDone, "k8s web/app@test", "JWT_SECRET_KEY_PREVIOUS  the value that JWT_SECRET_KEY had")
@@ -128,8 +145,8 @@ func TestRealKubectl(t *testing.T) {
 	if got := api.values(); got["POSTGRES_PASSWORD"] == oldPostgres || got["JWT_SECRET_KEY_PREVIOUS"] != "" {
 		t.Error(names(got))
 	}
-	server.Close()
-	invoke(t, "", target...).want(t, exitFailed, "kubectl get secret: ")
+	api.server.Close()
+	invoke(t, "", target...).want(t, exitFailed, "kubectl get --raw: ")
 	if data, err := os.ReadFile(filepath.Join(dir, "rotations.jsonl")); err != nil || strings.Contains(string(data), canary) {
 		t.Errorf("%v", err)
 	}

@@ -100,7 +100,8 @@ func TestImmutableFile(t *testing.T) {
 	}
 }
 
-// Nothing is writable but by its owner, as secrets are: that is no obstacle, and stays so. A read-only file system is.
+// Nothing is writable but by its owner, as secrets are: that is no obstacle, and stays so. A
+// read-only file system is.
 func TestReadOnly(t *testing.T) {
 	dir := t.TempDir()
 	target := append([]string{"--schema", writeSchema(t, dir)}, makeDotenv(t, dir, oldState())...)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
 )
 
 // canary is in every old value, and must never be in anything that is printed.
@@ -40,7 +42,8 @@ type buildError struct{ out string }
 
 func (e *buildError) Error() string { return e.out }
 
-// buildBinary builds the program, once: without the race detector, since it is started some thousand times.
+// buildBinary builds the program, once: without the race detector, since it is started some
+// thousand times.
 func buildBinary(t *testing.T) string {
 	t.Helper()
 	binary, err := build()
@@ -57,6 +60,7 @@ func TestMain(m *testing.M) {
 	case "docker":
 		fakeTool(fakeDocker)
 	}
+	leash.Hold()
 	status := m.Run()
 	if binary, err := build(); err == nil {
 		os.RemoveAll(filepath.Dir(binary))

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// In a directory that is writable by others anyone could put what looks like the journal of a rotation that was killed.
+// In a directory that is writable by others anyone could put what looks like the journal of a
+// rotation that was killed.
 func TestPlantedJournal(t *testing.T) {
 	needRoot(t)
 	const nobody = 65534
@@ -80,7 +81,8 @@ func TestPlantedJournal(t *testing.T) {
 	}
 }
 
-// A journal that was removed by hand after a kill: nothing tells which values are new, and nobody says that all are.
+// A journal that was removed by hand after a kill: nothing tells which values are new, and nobody
+// says that all are.
 func TestJournalRemoved(t *testing.T) {
 	dir := t.TempDir()
 	target := append([]string{"--schema", writeSchema(t, dir)}, makePlain(t, dir, oldState())...)
@@ -91,7 +93,8 @@ func TestJournalRemoved(t *testing.T) {
 	if !exists(journal) {
 		t.Skip("strace is missing, or it was not killed in the middle")
 	}
-	// Modes that an operator has loosened are no reason not to go on, where the directory itself is not for all.
+	// Modes that an operator has loosened are no reason not to go on, where the directory itself is
+	// not for all.
 	invoke(t, "", append(target, "--dry-run")...).want(t, exitFailed, "did not end")
 	os.Chmod(journal, 0o770)
 	os.RemoveAll(journal)
@@ -145,7 +148,8 @@ func TestPlantedTree(t *testing.T) {
 	leftovers(t, dir)
 }
 
-// A new file in a directory with the set-group-ID bit has the directory's group, not that of the file it replaces.
+// A new file in a directory with the set-group-ID bit has the directory's group, not that of the
+// file it replaces.
 func TestGroupKept(t *testing.T) {
 	needRoot(t)
 	for _, l := range layouts {
@@ -225,7 +229,8 @@ func interrupt(t *testing.T, sig syscall.Signal, when string, args ...string) ou
 	return outcome{cmd.ProcessState.ExitCode(), out.String(), ""}
 }
 
-// A signal to secret-rotate alone ends its waiting for a tool. What --then has begun is waited for: it must not go on behind a rollback.
+// A signal to secret-rotate alone ends its waiting for a tool. What --then has begun is waited for:
+// it must not go on behind a rollback.
 func TestInterrupted(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
 		for _, l := range layouts {

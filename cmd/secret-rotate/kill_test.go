@@ -8,16 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 )
 
-// writing are the system calls that change something, or begin to. Each run is killed at the Nth of one of them, just before
-// it takes effect, for every N.
+// writing are the system calls that change something, or begin to. Each run is killed at the Nth of
+// one of them, just before it takes effect, for every N or a sample of them (points_test.go).
 var writing = []string{
 	"openat", "write", "fsync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat",
-	"fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "fsetxattr", "ftruncate", "flock", "pwrite64",
+	"fchmod", "fchmodat", "fchown", "fchownat", "utimensat", "fsetxattr", "fremovexattr", "ftruncate", "flock", "pwrite64",
 }
 
 // A killed rotation is of one target, with arguments.
@@ -38,7 +39,7 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 		t.Skip("strace is missing: nothing is killed: install it")
 	}
 	if testing.Short() {
-		t.Skip("hundreds of processes are killed: not in a short run")
+		t.Skip("many processes are killed: not in a short run")
 	}
 	binary := buildBinary(t)
 	undo := []string{"--then", "false", "--rollback"}
@@ -54,77 +55,118 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			points, counts := 0, make(map[string]int)
-			for _, call := range writing {
-				for n := 1; ; n++ {
-					if !k.once(t, binary, call, n, counts) {
-						break
-					}
-					points++
-					if t.Failed() {
-						t.Fatalf("killed at %s number %d", call, n)
+			dir := t.TempDir()
+			target, _ := k.prepared(t, dir)
+			calls := countCalls(t, writing, slices.Concat([]string{binary}, target, k.args)...)
+
+			killed, counts := 0, make(map[string]int)
+			at := func(p point) bool {
+				hit := k.once(t, binary, p.what, p.n, counts)
+				if t.Failed() {
+					t.Fatal(repeat(t, p, k.name))
+				}
+				if hit {
+					killed++
+				}
+				return hit
+			}
+			chosen := points(t, k.name, calls)
+			for _, p := range chosen {
+				at(p)
+			}
+			if everyPoint() { // a run that makes more of them than the one that was counted
+				for call, n := range calls {
+					for n++; at(point{call, n}); n++ {
 					}
 				}
 			}
-			t.Logf("killed at %d points: %d left the old values, %d the new ones, %d a mix until the next run", points, counts["old"], counts["new"], counts["mixed"])
-			if counts["old"] == 0 || counts["new"] == 0 {
+
+			t.Logf("killed at %d points: %d left the old values, %d the new ones, %d a mix until the next run", killed, counts["old"], counts["new"], counts["mixed"])
+			if everyPoint() && (counts["old"] == 0 || counts["new"] == 0) || killed < len(chosen)/2 {
 				t.Error("some state never came up: the test does not kill where it should")
 			}
 		})
 	}
 }
 
-// A system call that fails, at each point: whatever happens, the exit status tells which values are in place.
+// A system call that fails, at each point: whatever happens, the exit status tells which values are
+// in place.
 func TestFailingAtEverySystemCall(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("strace is missing: nothing fails: install it")
 	}
 	if testing.Short() {
-		t.Skip("hundreds of processes are traced: not in a short run")
+		t.Skip("many processes are traced: not in a short run")
 	}
 	binary := buildBinary(t)
 	for _, l := range layouts {
 		for name, args := range map[string][]string{"rotate": nil, "undo": {"--then", "false", "--rollback"}} {
 			t.Run(l.name+"-"+name, func(t *testing.T) {
 				t.Parallel()
-				points := 0
-				for _, call := range []string{"fsync", "rename,renameat,renameat2"} {
-					for n := 1; ; n++ {
-						dir, err := os.MkdirTemp(t.TempDir(), "")
-						if err != nil {
-							t.Fatal(err)
-						}
-						target := append([]string{"--schema", writeSchema(t, dir)}, l.make(t, dir, oldState())...)
-						trace := filepath.Join(dir, "trace")
-						cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", trace, "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, n), binary}, append(target, args...)...)...)
-						cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-						out, _ := cmd.CombinedOutput()
-						if traced, _ := os.ReadFile(trace); !bytes.Contains(traced, []byte("INJECTED")) {
-							break
-						}
-						points++
-						status, kind := cmd.ProcessState.ExitCode(), (killed{}).kind(l.read(t, dir), oldState())
-						if kind == "mixed" || status == exitDone && kind != "new" || status == exitFailed && kind != "old" || bytes.Contains(out, []byte(canary)) {
-							t.Errorf("%s number %d: status %d, the %s values: %s", call, n, status, kind, out)
-						}
-						// It is no dead end, and the records say what is there.
-						if out, err := exec.Command(binary, append(target, "--overdue")...).CombinedOutput(); err != nil {
-							t.Errorf("%s number %d: --overdue: %v: %s", call, n, err, out)
-						}
-						killed{}.recorded(t, dir, kind)
-						leftovers(t, dir)
-						if t.Failed() {
-							t.Fatalf("%s number %d: %s", call, n, out)
-						}
+				dir := t.TempDir()
+				target := append([]string{"--schema", writeSchema(t, dir)}, l.make(t, dir, oldState())...)
+				calls := countCalls(t, []string{"fsync", "rename", "renameat", "renameat2"}, slices.Concat([]string{binary}, target, args)...)
+				chosen := points(t, l.name+"-"+name, calls)
+				failed := 0
+				for _, p := range chosen {
+					if l.failing(t, binary, args, p) {
+						failed++
+					}
+					if t.Failed() {
+						t.Fatal(repeat(t, p, l.name+"-"+name))
 					}
 				}
-				if points < 5 {
-					t.Errorf("only %d points", points)
+				if failed < len(chosen)/2 {
+					t.Errorf("only %d of %d points failed", failed, len(chosen))
 				}
-				t.Logf("%d points", points)
+				t.Logf("%d points", failed)
 			})
 		}
 	}
+}
+
+// failing is one run of which a system call fails. It reports whether there was one.
+func (l layout) failing(t *testing.T, binary string, args []string, p point) bool {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := append([]string{"--schema", writeSchema(t, dir)}, l.make(t, dir, oldState())...)
+	trace := filepath.Join(dir, "trace")
+	inject := fmt.Sprintf("inject=%s:error=EIO:when=%d", p.what, p.n)
+	command := slices.Concat([]string{"-f", "-qq", "-o", trace, "-e", "trace=" + p.what, "-e", inject, binary}, target, args)
+	cmd := exec.Command("strace", command...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	out, _ := cmd.CombinedOutput()
+	if traced, _ := os.ReadFile(trace); !bytes.Contains(traced, []byte("INJECTED")) {
+		return false
+	}
+
+	status, kind := cmd.ProcessState.ExitCode(), (killed{}).kind(l.read(t, dir), oldState())
+	if kind == "mixed" || status == exitDone && kind != "new" || status == exitFailed && kind != "old" || bytes.Contains(out, []byte(canary)) {
+		t.Errorf("status %d, the %s values: %s", status, kind, out)
+	}
+	// It is no dead end, and the records say what is there.
+	if out, err := exec.Command(binary, append(target, "--overdue")...).CombinedOutput(); err != nil {
+		t.Errorf("--overdue: %v: %s", err, out)
+	}
+	killed{}.recorded(t, dir, kind)
+	leftovers(t, dir)
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+	return true
+}
+
+// prepared makes the target in a directory, and returns the options that name it and what it holds.
+func (k killed) prepared(t *testing.T, dir string) (target []string, before state) {
+	t.Helper()
+	before = state{"JWT_SECRET_KEY": oldJWT, "POSTGRES_PASSWORD": oldPostgres, "DATABASE_URL": "postgresql://app:" + url.QueryEscape(oldPostgres) + "@db/app", "LOG_LEVEL": "info"}
+	if k.prior {
+		before["JWT_SECRET_KEY_PREVIOUS"] = oldPrevious
+	}
+	return append([]string{"--schema", writeSchema(t, dir)}, k.make(t, dir, before)...), before
 }
 
 // once kills one run, and looks. It reports whether there was something to kill.
@@ -134,11 +176,7 @@ func (k killed) once(t *testing.T, binary, call string, n int, counts map[string
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := state{"JWT_SECRET_KEY": oldJWT, "POSTGRES_PASSWORD": oldPostgres, "DATABASE_URL": "postgresql://app:" + url.QueryEscape(oldPostgres) + "@db/app", "LOG_LEVEL": "info"}
-	if k.prior {
-		before["JWT_SECRET_KEY_PREVIOUS"] = oldPrevious
-	}
-	target := append([]string{"--schema", writeSchema(t, dir)}, k.make(t, dir, before)...)
+	target, before := k.prepared(t, dir)
 	args := append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n), binary}, target...)
 	cmd := exec.Command("strace", append(args, k.args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")

@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// TestMain's other lives: this test binary, called by the name of a tool, stands for it, with its state in a file. FAKE_FAULT is "N:MODE": at its Nth
-// command it fails or kills its caller, before or after it does what it was asked for.
+// TestMain's other lives: this test binary, called by the name of a tool, stands for it, with its
+// state in a file. FAKE_FAULT is "N:MODE": at its Nth command it fails or kills its caller, before
+// or after it does what it was asked for.
 func fakeTool(run func(dir string, args []string, stdin []byte) (string, error)) {
 	dir := os.Getenv("FAKE_DIR")
 	stdin, _ := io.ReadAll(os.Stdin)
@@ -55,6 +56,21 @@ func fakeTool(run func(dir string, args []string, stdin []byte) (string, error))
 
 var faultModes = []string{"fail-before", "fail-after", "kill-before", "kill-after", "term-before", "term-after"}
 
+// faults are the moments at which a tool can go wrong, after a run without any: each mode at each
+// of its commands.
+func faults(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(dir, "arguments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int)
+	for _, mode := range faultModes {
+		counts[mode] = strings.Count(string(log), "\n")
+	}
+	return counts
+}
+
 // useFake puts this binary on PATH as a tool.
 func useFake(t *testing.T, name string) (dir string) {
 	t.Helper()
@@ -75,13 +91,17 @@ func useFake(t *testing.T, name string) (dir string) {
 type fakeSecret struct {
 	Metadata struct {
 		Name              string            `json:"name"`
-		ResourceVersion   string            `json:"resourceVersion"`
-		CreationTimestamp string            `json:"creationTimestamp"`
+		Namespace         string            `json:"namespace,omitempty"`
+		ResourceVersion   string            `json:"resourceVersion,omitempty"`
+		CreationTimestamp string            `json:"creationTimestamp,omitempty"`
+		Labels            map[string]string `json:"labels,omitempty"`
 		Annotations       map[string]string `json:"annotations,omitempty"`
 		OwnerReferences   []map[string]any  `json:"ownerReferences,omitempty"`
+		ManagedFields     []map[string]any  `json:"managedFields,omitempty"`
 	} `json:"metadata"`
-	Type string            `json:"type"`
-	Data map[string][]byte `json:"data"`
+	Type      string            `json:"type"`
+	Immutable bool              `json:"immutable,omitempty"`
+	Data      map[string][]byte `json:"data"`
 }
 
 func loadFake(dir string, v any) {
@@ -99,7 +119,13 @@ func saveFake(dir string, v any) {
 	if err != nil {
 		panic(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "state.json"), data, 0o600); err != nil {
+	// In one step: who called the tool may end it at any moment.
+	state := filepath.Join(dir, "state.json")
+	next := state + "." + strconv.Itoa(os.Getpid())
+	if err := os.WriteFile(next, data, 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(next, state); err != nil {
 		panic(err)
 	}
 }
@@ -110,7 +136,7 @@ func fakeKubectl(dir string, args []string, stdin []byte) (string, error) {
 	switch strings.Join(args, " ") {
 	case "config current-context":
 		return "prod\n", nil
-	case "get secret app --namespace web --output json":
+	case "get --raw /api/v1/namespaces/web/secrets/app":
 		out, err := json.Marshal(s)
 		return string(out), err
 	case "patch secret app --namespace web --type merge --patch-file /dev/stdin --output name":
@@ -137,7 +163,12 @@ func fakeKubectl(dir string, args []string, stdin []byte) (string, error) {
 func applyPatch(s *fakeSecret, annotations map[string]string, data map[string][]byte) {
 	n, _ := strconv.Atoi(s.Metadata.ResourceVersion)
 	s.Metadata.ResourceVersion = strconv.Itoa(n + 1)
-	s.Metadata.Annotations = annotations
+	for key, value := range annotations {
+		if s.Metadata.Annotations == nil {
+			s.Metadata.Annotations = make(map[string]string)
+		}
+		s.Metadata.Annotations[key] = value
+	}
 	for key, value := range data {
 		if value == nil {
 			delete(s.Data, key)
@@ -172,65 +203,70 @@ func readKubectl(t *testing.T, dir string) state {
 
 // kubectl, or what is behind it, failing at each of its commands, and secret-rotate killed at each.
 func TestKubernetesFaults(t *testing.T) {
-	points := 0
+	tried := 0
 	for _, args := range [][]string{{"--previous"}, {"--then", "false", "--rollback"}} {
-		for _, mode := range faultModes {
-			for n := 1; ; n++ {
-				dir := useFake(t, "kubectl")
-				saveFake(dir, newSecret(oldState()))
-				target := []string{"--schema", writeSchema(t, dir), "--k8s", "web/app"}
-				t.Setenv("FAKE_FAULT", strconv.Itoa(n)+":"+mode)
-				o := invoke(t, "", append(target, args...)...)
-				t.Setenv("FAKE_FAULT", "")
-				if !exists(filepath.Join(dir, "fault")) {
-					if want := map[string]int{"--previous": exitDone, "--then": exitFailed}[args[0]]; o.status != want {
-						t.Fatalf("status %d: %s", o.status, o.stderr)
-					}
-					break
-				}
-				points++
-				for _, values := range []state{oldState(), readKubectl(t, dir)} {
-					for name, value := range values {
-						encoded := base64.StdEncoding.EncodeToString([]byte(value + "\n"))
-						if name != "LOG_LEVEL" && (strings.Contains(o.stdout+o.stderr, encoded) || strings.Contains(o.stdout+o.stderr, value)) {
-							t.Errorf("%s at %d: a value was shown", mode, n)
-						}
-					}
-				}
-				k := killed{args: args[:1]}
-				if args[0] == "--then" {
-					k.args = nil
-				}
-				kind := k.kind(readKubectl(t, dir), oldState())
-				if kind == "mixed" || o.status == exitDone && kind != "new" || o.status == exitFailed && kind != "old" || o.status == exitChanged && kind != "new" {
-					t.Fatalf("%s at %d: status %d, %s: %s", mode, n, o.status, kind, o.stderr)
-				}
-				if kind == "new" {
-					backups, _ := filepath.Glob(filepath.Join(dir, "web-app.backup-*Z"))
-					if len(backups) != 1 {
-						t.Errorf("%s at %d: %d backups", mode, n, len(backups))
+		prepare := func(fault string) (dir string, target []string, o outcome) {
+			dir = useFake(t, "kubectl")
+			saveFake(dir, newSecret(oldState()))
+			target = []string{"--schema", writeSchema(t, dir), "--k8s", "web/app"}
+			t.Setenv("FAKE_FAULT", fault)
+			o = invoke(t, "", append(target, args...)...)
+			t.Setenv("FAKE_FAULT", "")
+			return dir, target, o
+		}
+		dir, _, o := prepare("")
+		if want := map[string]int{"--previous": exitDone, "--then": exitFailed}[args[0]]; o.status != want {
+			t.Fatalf("status %d: %s", o.status, o.stderr)
+		}
+		of := "kubectl-" + strings.TrimLeft(args[0], "-")
+		for _, p := range points(t, of, faults(t, dir)) {
+			mode, n := p.what, p.n
+			dir, target, o := prepare(strconv.Itoa(n) + ":" + mode)
+			if !exists(filepath.Join(dir, "fault")) {
+				t.Fatalf("no fault: %s", repeat(t, p, of))
+			}
+			tried++
+			for _, values := range []state{oldState(), readKubectl(t, dir)} {
+				for name, value := range values {
+					encoded := base64.StdEncoding.EncodeToString([]byte(value + "\n"))
+					if name != "LOG_LEVEL" && (strings.Contains(o.stdout+o.stderr, encoded) || strings.Contains(o.stdout+o.stderr, value)) {
+						t.Errorf("%s at %d: a value was shown", mode, n)
 					}
 				}
-				invoke(t, "", append(target, "--overdue")...)
-				if settled := k.kind(readKubectl(t, dir), oldState()); settled != kind {
-					t.Errorf("%s at %d: %s became %s", mode, n, kind, settled)
+			}
+			k := killed{args: args[:1]}
+			if args[0] == "--then" {
+				k.args = nil
+			}
+			kind := k.kind(readKubectl(t, dir), oldState())
+			if kind == "mixed" || o.status == exitDone && kind != "new" || o.status == exitFailed && kind != "old" || o.status == exitChanged && kind != "new" {
+				t.Fatalf("%s at %d: status %d, %s: %s", mode, n, o.status, kind, o.stderr)
+			}
+			if kind == "new" {
+				backups, _ := filepath.Glob(filepath.Join(dir, "web-app.backup-*Z"))
+				if len(backups) != 1 {
+					t.Errorf("%s at %d: %d backups", mode, n, len(backups))
 				}
-				k.recorded(t, dir, kind)
-				invoke(t, "", target...).want(t, exitDone)
-				if final := (killed{}).kind(readKubectl(t, dir), oldState()); final != "new" {
-					t.Errorf("%s at %d: the next rotation: %s", mode, n, final)
-				}
-				log, _ := os.ReadFile(filepath.Join(dir, "arguments"))
-				if strings.Contains(string(log), canary) {
-					t.Error("a value was an argument")
-				}
-				if t.Failed() {
-					t.Fatalf("%s at %d: %s", mode, n, o.stderr)
-				}
+			}
+			invoke(t, "", append(target, "--overdue")...)
+			if settled := k.kind(readKubectl(t, dir), oldState()); settled != kind {
+				t.Errorf("%s at %d: %s became %s", mode, n, kind, settled)
+			}
+			k.recorded(t, dir, kind)
+			invoke(t, "", target...).want(t, exitDone)
+			if final := (killed{}).kind(readKubectl(t, dir), oldState()); final != "new" {
+				t.Errorf("%s at %d: the next rotation: %s", mode, n, final)
+			}
+			log, _ := os.ReadFile(filepath.Join(dir, "arguments"))
+			if strings.Contains(string(log), canary) {
+				t.Error("a value was an argument")
+			}
+			if t.Failed() {
+				t.Fatalf("%s at %d: %s%s", mode, n, o.stderr, repeat(t, p, of))
 			}
 		}
 	}
-	t.Logf("%d points of failure", points)
+	t.Logf("%d points of failure", tried)
 }
 
 func TestKubernetesRefused(t *testing.T) {

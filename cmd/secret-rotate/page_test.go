@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
 // sign makes a token, as far as that matters here.
@@ -28,25 +30,23 @@ func verify(s state, token []byte) bool {
 
 // The procedure for a key that is in use, with the commands of the page as they are written there.
 func TestDualKeyProcedure(t *testing.T) {
-	page, err := os.ReadFile("../../docs/rotation.md")
+	blocks, err := pages.Read("../..", "docs/rotation.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(page), "## A key that is in use")
-	section, _, end := strings.Cut(section, "\n## ")
-	if !found || !end {
-		t.Fatal("the page has no such section")
-	}
-	var commands, replicas []string
-	for _, line := range strings.Split(section, "\n") {
-		if strings.HasPrefix(line, "secret-rotate ") {
-			commands = append(commands, line)
-		} else if strings.HasPrefix(line, "    ") && strings.Contains(line, "new") {
-			replicas = append(replicas, strings.ReplaceAll(strings.TrimSpace(line), "TARGET", "--dir secrets"))
+	var commands []string
+	for _, b := range pages.For(blocks, "TestComposeDevelopment") {
+		if strings.HasPrefix(b.Text, "secret-rotate ") {
+			commands = append(commands, b.Text)
 		}
 	}
-	if len(commands) != 2 || len(replicas) != 3 {
-		t.Fatalf("%d and %d commands", len(commands), len(replicas))
+	several := pages.For(blocks, "TestDualKeyProcedure")
+	if len(commands) != 2 || len(several) != 1 {
+		t.Fatalf("%d and %d blocks of commands", len(commands), len(several))
+	}
+	replicas := strings.Split(strings.TrimSpace(strings.ReplaceAll(several[0].Text, "TARGET", "--dir secrets")), "\n")
+	if len(replicas) != 3 {
+		t.Fatalf("%d commands", len(replicas))
 	}
 	dir := t.TempDir()
 	writeSchema(t, dir)
@@ -72,7 +72,8 @@ func TestDualKeyProcedure(t *testing.T) {
 		t.Error("afterwards only tokens of the new key are good")
 	}
 
-	// With several replicas: one that has had only the first step accepts what one that has had both signs.
+	// With several replicas: one that has had only the first step accepts what one that has had
+	// both signs.
 	run(replicas[0] + "\n" + replicas[1])
 	accepting := readPlain(t, dir)
 	run("new=" + accepting["JWT_SECRET_KEY_PREVIOUS"] + "\n" + replicas[2])
@@ -85,13 +86,60 @@ func TestDualKeyProcedure(t *testing.T) {
 	}
 }
 
+// The other commands of the page, as a new user runs them, one after the other, where it says.
+func TestPageCommands(t *testing.T) {
+	blocks, err := pages.Read("../..", "docs/rotation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for _, part := range []string{"examples/compose", "cmd/secret-rotate", "man"} {
+		if err := os.CopyFS(filepath.Join(root, part), os.DirFS(filepath.Join("../..", part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(root, "examples/compose")
+	for _, script := range []string{"alter-role.sh", "check.sh"} {
+		write(t, filepath.Join(dir, script), "#!/bin/sh\nexit 0\n", 0o755)
+	}
+
+	mine := pages.For(blocks, "TestPageCommands")
+	for i := range mine {
+		mine[i].Text = strings.ReplaceAll(mine[i].Text, "/var/lib/node_exporter", dir)
+	}
+	shell := pages.Shell{
+		Dir: root,
+		Env: append(os.Environ(), "PATH="+filepath.Dir(buildBinary(t))+":"+os.Getenv("PATH")),
+		Prelude: `make() { [ "$*" = build ]; } # which has been done
+man() { [ -s "$1" ]; } # which not every machine has`,
+		Stdin:   "sk-ant-api03-q83vASNFZ4kBI0VniavN7wq83vASNFZ4kBI0VniavN7w\n",
+		Scratch: t.TempDir(),
+	}
+	problems, err := shell.Run(mine)
+	if err != nil || len(problems) > 0 || len(mine) < 6 {
+		t.Errorf("%d blocks: %v\n%s", len(mine), err, strings.Join(problems, "\n"))
+	}
+
+	// What the page suggests besides has nothing to rotate, and says what would have to be there.
+	env, err := os.ReadFile(filepath.Join(dir, ".env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := []string{"--schema", filepath.Join(dir, ".env.schema"), "--dotenv", filepath.Join(dir, ".env")}
+	write(t, filepath.Join(dir, ".env"), string(env), 0o600)
+	invoke(t, "", append(target, "--dry-run")...).want(t, exitFailed, dir+"/.env has none of what", "POSTGRES_PASSWORD, REDIS_PASSWORD, JWT_SECRET_KEY", "POSTGRES_PASSWORD= into a dotenv file")
+	invoke(t, "", append(target, "--overdue")...).want(t, exitFailed, dir+"/.env has none of what", "name the target that has them")
+	write(t, filepath.Join(dir, ".env"), string(env)+"JWT_SECRET_KEY=\n", 0o600)
+	invoke(t, "", target...).want(t, exitDone, "JWT_SECRET_KEY  new, hex(32)")
+}
+
 // Every option is on the page, and the page names none that there is not.
 func TestPageNamesOptions(t *testing.T) {
 	page, err := os.ReadFile("../../docs/rotation.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"--on-change": true, "--force-recreate": true, "--settle": true, "--splay": true} // of others
+	known := map[string]bool{"--on-change": true, "--force-recreate": true, "--settle": true, "--collector": true, "--splay": true} // of others
 	for _, o := range optionTable() {
 		known["--"+o.name] = true
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,53 +10,65 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate"
 	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
-// maxGiven bounds a value from stdin.
+// maxGiven is the most that --set reads, in bytes.
 const maxGiven = 16 << 20
 
-// given reads the values of --set: from a terminal each by a prompt without echo, otherwise the one from stdin.
-func (p *program) given(s *schema.Schema) (map[string]rotate.Secret, error) {
+// given reads the values of --set. At a terminal it asks for each, without echo. Otherwise stdin
+// holds the one value.
+func (inv *invocation) given(s *schema.Schema) (map[string]rotate.Secret, error) {
 	values := make(map[string]rotate.Secret)
-	terminal := term.IsTerminal(int(p.stdin.Fd()))
-	if len(p.set) > 1 && !terminal {
-		return nil, errors.New("--set: stdin holds one value: give the others in runs of their own, or at a terminal")
+	terminal := term.IsTerminal(int(inv.stdin.Fd()))
+	if len(inv.set) > 1 && !terminal {
+		return nil, errors.New("--set: stdin holds one value: give the others in runs " +
+			"of their own, or at a terminal")
 	}
-	var names []string
-	for i := range s.Items {
-		names = append(names, s.Items[i].Name)
-	}
-	for _, name := range p.set {
+
+	for _, name := range inv.set {
 		if s.Item(name) == nil { // before anybody types a secret
-			return nil, fmt.Errorf("--set %s: %s does not have it%s", rotate.Printable(name), rotate.Printable(s.Name), rotate.Suggest(name, names))
+			return nil, fmt.Errorf("--set: %w", rotate.NotInSchema(name, s))
 		}
+
 		var value string
 		var err error
 		if terminal {
-			value, err = p.prompt(name)
+			value, err = inv.prompt(name)
 		} else {
-			value, err = readValue(p.stdin)
+			value, err = readValue(inv.stdin)
+		}
+		if err == nil {
+			err = checkGiven(value)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("--set %s: %w", name, err)
-		}
-		if value == "" {
-			return nil, fmt.Errorf("--set %s: the value is empty: nothing was changed", name)
-		}
-		if strings.HasPrefix(value, "\ufeff") {
-			return nil, fmt.Errorf("--set %s: the value begins with a byte order mark, as some shells put before what they pipe: remove it", name)
-		}
-		if strings.ContainsRune(value, 0) {
-			return nil, fmt.Errorf("--set %s: the value has a NUL byte, which no environment can hold", name)
 		}
 		values[name] = rotate.Secret(value)
 	}
 	return values, nil
 }
 
-// readValue is stdin without the newlines at its end, as $(cat) has it.
+// checkGiven refuses what is a slip of the shell or of the hand.
+func checkGiven(value string) error {
+	switch {
+	case value == "":
+		return errors.New("the value is empty: nothing was changed")
+	case strings.HasPrefix(value, "\ufeff"):
+		return errors.New("the value begins with a byte order mark, as some shells put before " +
+			"what they pipe: remove it")
+	case strings.HasSuffix(value, "\r"):
+		return errors.New("the value ends in a carriage return, which would be a part of it: " +
+			"remove it")
+	case strings.ContainsRune(value, 0):
+		return errors.New("the value has a NUL byte, which no environment can hold")
+	}
+	return nil
+}
+
+// readValue reads stdin, without the newlines at its end.
 func readValue(in io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxGiven+1))
 	if err != nil {
@@ -66,16 +77,17 @@ func readValue(in io.Reader) (string, error) {
 	if len(data) > maxGiven {
 		return "", fmt.Errorf("stdin has more than %d bytes", maxGiven)
 	}
-	return string(bytes.TrimRight(data, "\r\n")), nil
+	return string(inject.TrimNewlines(data)), nil
 }
 
-// prompt asks twice, without echo. Interrupted, it leaves the terminal as it was.
-func (p *program) prompt(name string) (string, error) {
-	fd := int(p.stdin.Fd())
+// prompt asks twice, without echo. When it is interrupted, it restores the terminal.
+func (inv *invocation) prompt(name string) (string, error) {
+	fd := int(inv.stdin.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err
 	}
+
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, interruptions...)
 	over := make(chan struct{})
@@ -84,21 +96,24 @@ func (p *program) prompt(name string) (string, error) {
 		select {
 		case <-signals:
 			term.Restore(fd, before)
-			fmt.Fprintln(p.stderr)
+			fmt.Fprintln(inv.stderr)
 			os.Exit(exitFailed)
 		case <-over:
 		}
 	}()
+
 	ask := func(text string) (string, error) {
-		fmt.Fprint(p.stderr, text)
+		fmt.Fprint(inv.stderr, text)
 		line, err := term.ReadPassword(fd)
-		fmt.Fprintln(p.stderr)
+		fmt.Fprintln(inv.stderr)
 		return string(line), err
 	}
+
 	value, err := ask(name + ": ")
 	if err != nil {
 		return "", err
 	}
+
 	again, err := ask(name + " again: ")
 	if err != nil {
 		return "", err

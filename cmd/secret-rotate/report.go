@@ -9,33 +9,48 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate"
 	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
-// error writes what is wrong, each thing on a line of its own.
-func (p *program) error(err error) {
+// error writes an error; of several that are joined, each on a line of its own.
+func (inv *invocation) error(err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && isJoin(err) {
 		for _, e := range joined.Unwrap() {
-			p.error(e)
+			inv.error(e)
 		}
 		return
 	}
-	if p.logJSON {
-		line, _ := json.Marshal(map[string]string{"time": time.Now().UTC().Format(time.RFC3339Nano), "level": "error", "msg": err.Error()})
-		fmt.Fprintf(p.stderr, "%s\n", line)
-		return
-	}
-	for _, line := range strings.Split(err.Error(), "\n") { // of several errors in one
-		fmt.Fprintf(p.stderr, "secret-rotate: error: %s\n", rotate.Printable(line))
-	}
+
+	inv.line("error", err.Error())
 	var syntax *schema.SyntaxError
-	if errors.As(err, &syntax) && syntax.Caret() != "" {
-		fmt.Fprintln(p.stderr, syntax.Caret())
+	if !inv.logJSON && errors.As(err, &syntax) && syntax.Caret() != "" {
+		fmt.Fprintln(inv.stderr, syntax.Caret())
 	}
 }
 
-// isJoin tells errors.Join, whose text is its errors' on lines, from an error that wraps two.
+func (inv *invocation) warn(text string) { inv.line("warn", text) }
+
+// line writes to stderr: lines of text for people, one object for machines.
+func (inv *invocation) line(level, text string) {
+	if inv.logJSON {
+		line, _ := json.Marshal(map[string]string{
+			"time":  time.Now().UTC().Format(time.RFC3339Nano),
+			"level": level,
+			"msg":   text,
+		})
+		fmt.Fprintf(inv.stderr, "%s\n", line)
+		return
+	}
+
+	for _, line := range strings.Split(text, "\n") { // one error can have several lines
+		fmt.Fprintf(inv.stderr, "secret-rotate: %s: %s\n", level, printable.Line(line))
+	}
+}
+
+// isJoin tells an error of errors.Join, whose text is one line for each error, from an error that
+// wraps two.
 func isJoin(err error) bool {
 	joined := err.(interface{ Unwrap() []error }).Unwrap()
 	texts := make([]string, len(joined))
@@ -45,65 +60,78 @@ func isJoin(err error) bool {
 	return err.Error() == strings.Join(texts, "\n")
 }
 
-// report prints what was done, as something to paste into an operations log.
-func (p *program) report(r *rotate.Report, err error) {
-	if p.logJSON {
-		p.reportJSON(r, err)
+// report prints what was done, as text to paste into an operations log.
+func (inv *invocation) report(r *rotate.Report, err error) {
+	if inv.logJSON {
+		inv.reportJSON(r, err)
 		return
 	}
-	p.recovered(r.Recovered)
+	inv.recovered(r.Recovered)
 	if r.Plan == nil {
 		return
 	}
+
+	target := printable.Line(r.Target)
+	rotation := fmt.Sprintf("Rotation %s of %s %s by %s", r.ID, r.Kind, target, r.Who)
 	switch {
-	case p.dryRun:
-		fmt.Fprintf(p.stdout, "Would change in %s %s:\n", r.Kind, rotate.Printable(r.Target))
+	case inv.dryRun:
+		fmt.Fprintf(inv.stdout, "Would change in %s %s:\n", r.Kind, target)
 	case r.Undone:
-		fmt.Fprintf(p.stdout, "Rotation %s of %s %s by %s was undone: the old values are in place.\n", r.ID, r.Kind, rotate.Printable(r.Target), r.Who)
+		fmt.Fprintf(inv.stdout, "%s was undone: the old values are in place.\n", rotation)
 	case r.Changed:
-		fmt.Fprintf(p.stdout, "Rotation %s of %s %s by %s:\n", r.ID, r.Kind, rotate.Printable(r.Target), r.Who)
+		fmt.Fprintf(inv.stdout, "%s:\n", rotation)
 	default:
 		return
 	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+
+	w := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
 	for _, c := range r.Plan.Changes {
 		fmt.Fprintf(w, "  - %s\t%s\n", c.Name, describe(c))
 	}
 	w.Flush()
+
 	for _, note := range append(r.Plan.Notes, r.Notes...) {
-		fmt.Fprintf(p.stdout, "  note: %s\n", rotate.Printable(note))
+		fmt.Fprintf(inv.stdout, "  note: %s\n", printable.Line(note))
 	}
-	if p.dryRun {
-		fmt.Fprintln(p.stdout, "Nothing was changed.")
+	if inv.dryRun {
+		fmt.Fprintln(inv.stdout, "Nothing was changed.")
 		return
 	}
-	fmt.Fprintf(p.stdout, "  backup:   %s\n  recorded: %s\n", rotate.Printable(r.Backup), rotate.Printable(r.Records))
+
+	fmt.Fprintf(inv.stdout, "  backup:   %s\n", printable.Line(r.Backup))
+	fmt.Fprintf(inv.stdout, "  recorded: %s\n", printable.Line(r.Records))
 	switch {
-	case p.then == nil:
+	case inv.then == nil:
 	case r.Verified:
-		fmt.Fprintf(p.stdout, "  verified: %d of %d commands\n", len(p.then), len(p.then))
+		fmt.Fprintf(inv.stdout, "  verified: %d of %d commands\n", len(inv.then), len(inv.then))
 	default:
-		fmt.Fprintln(p.stdout, "  verified: no, see the error")
+		fmt.Fprintln(inv.stdout, "  verified: no, see the error")
 	}
 }
 
-var recoveredWords = map[rotate.Recovery]string{rotate.Finished: "done", rotate.Undone: "failed", rotate.Unknown: "unknown"}
+var recoveredWords = map[rotate.Recovery]string{
+	rotate.Finished: "done",
+	rotate.Undone:   "failed",
+	rotate.Unknown:  "unknown",
+}
 
-// recovered tells what was found of a rotation that was killed.
-func (p *program) recovered(found rotate.Recovery) {
-	switch {
-	case p.logJSON:
-	case found == rotate.Finished:
-		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed after its switch: it is complete now, and recorded")
-	case found == rotate.Undone:
-		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed before its switch: the old values were in place, and it was cleaned up")
-	case found == rotate.Unknown:
-		fmt.Fprintln(p.stderr, "secret-rotate: a rotation before this one was killed, and its journal has been removed since: some values may be old and some new: compare them with its backup, which rotations.jsonl names")
+var recoveredSentences = map[rotate.Recovery]string{
+	rotate.Finished: "was killed after its switch: it is complete now, and recorded",
+	rotate.Undone: "was killed before its switch: the old values were in place, and it was " +
+		"cleaned up",
+	rotate.Unknown: "was killed, and its journal has been removed since: some values may be old " +
+		"and some new: compare them with its backup, which rotations.jsonl names",
+}
+
+// recovered says what an earlier rotation left that was killed.
+func (inv *invocation) recovered(found rotate.Recovery) {
+	if sentence := recoveredSentences[found]; sentence != "" && !inv.logJSON {
+		fmt.Fprintf(inv.stderr, "secret-rotate: a rotation before this one %s\n", sentence)
 	}
 }
 
 func describe(c rotate.Change) string {
-	switch c.Kind {
+	switch c.Reason {
 	case rotate.Generated:
 		return "new, " + c.How
 	case rotate.Given:
@@ -111,17 +139,17 @@ func describe(c rotate.Change) string {
 	case rotate.Followed:
 		return "follows: it holds what changed"
 	case rotate.Kept:
-		return "the value that " + c.From + " had"
+		return fmt.Sprintf("the value that %s had", c.From)
 	}
 	return "removed"
 }
 
-// reportJSON is one object on stdout.
-func (p *program) reportJSON(r *rotate.Report, err error) {
+// reportJSON prints one object on stdout.
+func (inv *invocation) reportJSON(r *rotate.Report, err error) {
 	type change struct {
-		Name string      `json:"name"`
-		Kind rotate.Kind `json:"kind"`
-		How  string      `json:"how,omitempty"`
+		Name   string        `json:"name"`
+		Reason rotate.Reason `json:"kind"`
+		How    string        `json:"how,omitempty"`
 	}
 	out := struct {
 		ID        string   `json:"id"`
@@ -138,90 +166,27 @@ func (p *program) reportJSON(r *rotate.Report, err error) {
 		Changes   []change `json:"changes"`
 		Notes     []string `json:"notes,omitempty"`
 		Error     string   `json:"error,omitempty"`
-	}{ID: r.ID, Kind: r.Kind, Target: r.Target, Who: r.Who, DryRun: p.dryRun, Changed: r.Changed, Undone: r.Undone, Verified: r.Verified, Recovered: recoveredWords[r.Recovered], Backup: r.Backup, Records: r.Records, Changes: []change{}, Notes: r.Notes}
+	}{
+		ID: r.ID, Kind: r.Kind, Target: r.Target, Who: r.Who,
+		DryRun: inv.dryRun, Changed: r.Changed, Undone: r.Undone, Verified: r.Verified,
+		Backup: r.Backup, Records: r.Records, Recovered: recoveredWords[r.Recovered],
+		Changes: []change{}, Notes: r.Notes,
+	}
+
 	if r.Plan != nil {
 		for _, c := range r.Plan.Changes {
-			out.Changes = append(out.Changes, change{c.Name, c.Kind, c.How})
+			out.Changes = append(out.Changes, change{c.Name, c.Reason, c.How})
 		}
 		out.Notes = append(r.Plan.Notes, r.Notes...)
 	}
 	if err != nil {
 		out.Error = err.Error()
 	}
-	writeJSON(p.stdout, out)
+	writeJSON(inv.stdout, out)
 }
 
 func writeJSON(out io.Writer, v any) {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	e.Encode(v)
-}
-
-// table prints what is due when.
-func (p *program) table(all []rotate.Due, found rotate.Recovery) {
-	if p.logJSON {
-		p.tableJSON(all, found)
-		return
-	}
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tEVERY\tLAST\tBY\tAGE\tSTATE")
-	late := 0
-	for _, d := range all {
-		if d.Missing {
-			fmt.Fprintf(w, "%s\t%s\t-\t-\t-\tnot there\n", d.Name, days(d.Every))
-			continue
-		}
-		state := "due in " + days(d.Every-d.Age)
-		if d.Late > 0 {
-			late++
-			state = days(d.Late) + " late"
-			if !d.Generate {
-				state += " (--set)"
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.Name, days(d.Every), d.Last.UTC().Format("2006-01-02"), d.Source, days(d.Age), state)
-	}
-	w.Flush()
-	fmt.Fprintf(p.stdout, "%d of %d overdue\n", late, len(all))
-}
-
-func (p *program) tableJSON(all []rotate.Due, found rotate.Recovery) {
-	type row struct {
-		Name    string     `json:"name"`
-		Every   int64      `json:"every_seconds"`
-		Missing bool       `json:"missing,omitempty"`
-		Last    *time.Time `json:"last,omitempty"`
-		By      string     `json:"by,omitempty"`
-		Age     int64      `json:"age_seconds"`
-		Overdue bool       `json:"overdue"`
-		Late    int64      `json:"late_seconds"`
-	}
-	out := struct {
-		Kind   string `json:"kind"`
-		Target string `json:"target"`
-		// What became of a rotation before, that was killed: "done", "failed" or "unknown".
-		Recovered string `json:"recovered,omitempty"`
-		Overdue   int    `json:"overdue"`
-		Values    []row  `json:"values"`
-	}{Kind: p.target.Kind(), Target: p.target.Place(), Recovered: recoveredWords[found], Values: []row{}}
-	for _, d := range all {
-		r := row{Name: d.Name, Every: int64(d.Every / time.Second), Missing: d.Missing, By: d.Source, Age: int64(d.Age / time.Second), Overdue: d.Late > 0, Late: int64(d.Late / time.Second)}
-		if !d.Last.IsZero() {
-			last := d.Last.UTC()
-			r.Last = &last
-		}
-		if r.Overdue {
-			out.Overdue++
-		}
-		out.Values = append(out.Values, r)
-	}
-	writeJSON(p.stdout, out)
-}
-
-// days is a duration as people say it: 90d, or 5h below a day.
-func days(d time.Duration) string {
-	if d < 24*time.Hour {
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A program behind secret-entrypoint --on-change restart gets what secret-rotate wrote, in one piece: a password with the URL
-// that holds it, and nothing that was on its way.
+// A program behind secret-entrypoint --on-change restart gets what secret-rotate wrote, in one
+// piece: a password with the URL that holds it, and nothing that was on its way.
 func TestRestartedByTheShim(t *testing.T) {
 	shim := filepath.Join(t.TempDir(), "secret-entrypoint")
 	if out, err := exec.Command("go", "build", "-o", shim, "../secret-entrypoint").CombinedOutput(); err != nil {
@@ -24,7 +24,7 @@ func TestRestartedByTheShim(t *testing.T) {
 			target := append([]string{"--schema", writeSchema(t, dir)}, l.make(t, dir, oldState())...)
 			seen := filepath.Join(dir, "seen")
 			var log bytes.Buffer
-			cmd := exec.Command(shim, "--dir", filepath.Join(dir, "secrets"), "--on-change", "restart", "--settle", "50ms", "--", "sh", "-c", `echo "$JWT_SECRET_KEY $POSTGRES_PASSWORD $DATABASE_URL" >>`+seen+`; exec sleep 1000`)
+			cmd := exec.Command(shim, "--dir", filepath.Join(dir, "secrets"), "--on-change", "restart", "--", "sh", "-c", `echo "$JWT_SECRET_KEY $POSTGRES_PASSWORD $DATABASE_URL" >>`+seen+`; exec sleep 1000`)
 			cmd.Stderr = &log
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 			if err := cmd.Start(); err != nil {

@@ -1,12 +1,11 @@
 package rotate
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
 )
 
 const (
@@ -14,64 +13,83 @@ const (
 	partialInfix = ".partial"
 )
 
-// backupName is a name beside what is backed up that nothing has yet.
-func backupName(of string) string {
+// backupName returns a free name for a backup, beside the file or directory.
+func backupName(beside *dirfd.Dir, of string) string {
 	name := of + backupInfix + stamp()
-	for n := 2; exists(name) || exists(name+partialInfix); n++ {
+	for n := 2; beside.Exists(name) || beside.Exists(name+partialInfix); n++ {
 		name = fmt.Sprintf("%s%s%s-%d", of, backupInfix, stamp(), n)
 	}
 	return name
 }
 
-// backupFile keeps the bytes of a file beside it. The name appears only when all is on the disk.
-func backupFile(of string, data []byte) (name string, err error) {
-	name = backupName(of)
-	if err := writeNew(name+partialInfix, data, private()); err != nil {
-		return "", fmt.Errorf("back up %s: %w", Printable(of), err)
+// backupFile writes a copy of a file beside it. The name appears only when all is on the disk.
+func backupFile(beside *dirfd.Dir, of string, data []byte) (name string, err error) {
+	name = backupName(beside, of)
+	partial := name + partialInfix
+
+	made, err := writeNew(beside, partial, data, private())
+	if err == nil {
+		if err = renameMade(beside, made, partial, name); err != nil {
+			beside.Remove(partial)
+		}
 	}
-	if err := renameDurably(name+partialInfix, name); err != nil {
-		os.Remove(name + partialInfix)
-		return "", fmt.Errorf("back up %s: %w", Printable(of), err)
+	if err != nil {
+		return "", fmt.Errorf("back up %s: %w", printable.Line(beside.Join(of)), err)
 	}
 	return name, nil
 }
 
-// backupDir keeps files in a directory beside that of theirs.
-func backupDir(of string, files map[string][]byte) (name string, err error) {
-	name = backupName(of)
+// backupDir writes copies of files into a directory beside theirs.
+func backupDir(beside *dirfd.Dir, of string, files map[string][]byte) (name string, err error) {
+	name = backupName(beside, of)
 	partial := name + partialInfix
+
 	defer func() {
 		if err != nil {
-			os.RemoveAll(partial)
-			err = fmt.Errorf("back up %s: %w", Printable(of), err)
+			err = fmt.Errorf("back up %s: %w", printable.Line(beside.Join(of)), err)
 		}
 	}()
-	if err := os.Mkdir(partial, 0o700); err != nil {
+	dir, err := beside.Mkdir(partial)
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	defer func() {
+		if err != nil {
+			dir.Empty() // whatever name it has now
+			beside.RemoveAll(partial)
+		}
+	}()
+
+	made, err := dir.Stat()
+	if err != nil {
 		return "", err
 	}
 	for file, data := range files {
-		if err := writeNew(filepath.Join(partial, file), data, private()); err != nil {
+		if _, err := writeNew(dir, file, data, private()); err != nil {
 			return "", err
 		}
 	}
-	if err := syncDir(partial); err != nil {
+	if err := dir.Sync(); err != nil {
 		return "", err
 	}
-	return name, renameDurably(partial, name)
+	return name, renameMade(beside, made, partial, name)
 }
 
 // removePartials removes backups that were never completed.
-func removePartials(of string) error {
-	dir, base := filepath.Split(of)
-	entries, err := os.ReadDir(filepath.Clean(dir))
+func removePartials(beside *dirfd.Dir, of string) error {
+	names, err := beside.Names()
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), base+backupInfix) && strings.HasSuffix(e.Name(), partialInfix) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+
+	for _, name := range names {
+		partial := strings.HasPrefix(name, of+backupInfix) && strings.HasSuffix(name, partialInfix)
+		if !partial {
+			continue
+		}
+		if err := beside.RemoveAll(name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,29 +12,39 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
-// A tool is docker or kubectl, run as a program, so that contexts, credentials and versions are what the operator is used to.
+// A tool is docker or kubectl. It is run as a command, so that its contexts, credentials and
+// version are those that the operator is used to.
 type tool struct {
 	name        string
-	secrets     []Secret    // what it must not be quoted with
-	interrupted func() bool // or nil: then it is not interrupted
-	apart       bool        // nor by Ctrl-C at the terminal
+	secrets     []Secret    // values to remove from its messages
+	interrupted func() bool // ends it early; nil: nothing does
+	apart       bool        // it does not get Ctrl-C from the terminal either
 }
 
-// answerTimeout is how long a tool may take for one answer: none is asked to wait for anything.
-const answerTimeout = 2 * time.Minute
+// Times for one answer of a tool, which never has to wait for anything.
+const (
+	answerTimeout  = 2 * time.Minute
+	endTimeout     = 5 * time.Second       // after SIGTERM
+	interruptPause = 50 * time.Millisecond // between two looks at interrupted
+)
 
-// run runs it. Values go by stdin only: arguments can be read by every user of the machine.
+// run runs the tool and returns its output. Values go by stdin only: every user of the machine can
+// read arguments.
 func (t *tool) run(stdin []byte, args ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
+
 	cmd := exec.CommandContext(ctx, t.name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = endTimeout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t.apart}
+
 	stop := make(chan struct{})
 	if t.interrupted != nil {
 		go cancelWhen(t.interrupted, cancel, stop)
@@ -44,7 +54,8 @@ func (t *tool) run(stdin []byte, args ...string) ([]byte, error) {
 	if err == nil {
 		return stdout.Bytes(), nil
 	}
-	about := t.name + " " + strings.Join(args[:min(2, len(args))], " ")
+
+	about := strings.Join(append([]string{t.name}, args[:min(2, len(args))]...), " ")
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, fmt.Errorf("%s is not on PATH: install it", t.name)
@@ -53,19 +64,21 @@ func (t *tool) run(stdin []byte, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("interrupted while %s was to answer", about)
 	}
-	said := Printable(strings.Join(strings.Fields(t.scrub(stderr.String())), " "))
+
+	said := printable.Line(strings.Join(strings.Fields(t.scrub(stderr.String())), " "))
 	if said == "" {
 		said = err.Error()
 	}
 	return nil, fmt.Errorf("%s: %s", about, said)
 }
 
+// cancelWhen looks at interrupted until it is true, or until stop is closed.
 func cancelWhen(interrupted func() bool, cancel func(), stop <-chan struct{}) {
 	for {
 		select {
 		case <-stop:
 			return
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(interruptPause):
 			if interrupted() {
 				cancel()
 				return
@@ -74,7 +87,7 @@ func cancelWhen(interrupted func() bool, cancel func(), stop <-chan struct{}) {
 	}
 }
 
-// scrub removes values from what a tool said: kubectl quotes a patch that it can't read.
+// scrub removes values from a message: kubectl quotes a patch that it can't read.
 func (t *tool) scrub(text string) string {
 	for _, s := range t.secrets {
 		if s != "" {

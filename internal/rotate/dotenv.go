@@ -4,343 +4,195 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"syscall"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
 )
 
-// dotenv is a file of NAME=value lines, of which only values are ever replaced: what is not a value stays, byte for byte.
-// How a line is read is how secret-entrypoint reads it; what that refuses (`source other`) is left alone here.
-type dotenv struct {
-	data  []byte
-	lines []assignment
+// Dotenv is a dotenv file as a target. The new file is written beside it and renamed over it. As
+// long as there is a file with the name that staged returns, the switch has not happened: Recover
+// goes by that.
+type Dotenv struct {
+	given string
+	dir   *dirfd.Dir // the directory of the file, symlinks followed
+	name  string     // the name of the file in it
+
+	file    *dotenvFile
+	kept    attributes
+	read    dirfd.Info
+	made    dirfd.Info
+	now     []byte // what Commit writes
+	before  []byte // what Commit replaces
+	backup  string
+	undoing bool
 }
 
-// An assignment is a NAME=value.
-type assignment struct {
-	name       string
-	export     bool
-	line       int // from 1
-	start, end int // of its line or lines, with the line end
-	raw        int // where the value begins, with its quote
-	rawEnd     int
-	quote      byte // '\'', '"' or 0
-	value      string
-	at         []int // where each byte of value is in data, and where the value ends
-	odd        bool  // something after the closing quote, which makes the value doubtful
+// NewDotenv returns the target for a file.
+func NewDotenv(path string) *Dotenv { return &Dotenv{given: path} }
+
+func (d *Dotenv) Kind() string       { return "dotenv" }
+func (d *Dotenv) Beside() *dirfd.Dir { return d.dir }
+func (d *Dotenv) Notes() []string    { return nil }
+func (d *Dotenv) staged() string     { return "." + d.name + ".rotate-new" }
+
+// Place implements Target.
+func (d *Dotenv) Place() string {
+	if d.dir == nil {
+		return d.given
+	}
+	return d.dir.Join(d.name)
 }
 
-// parseDotenv reads the file. The error joins all that makes its meaning doubtful.
-func parseDotenv(data []byte) (*dotenv, error) {
-	d := &dotenv{data: data}
-	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, errors.New("there are NUL bytes in it, as in UTF-16: save it as UTF-8")
+// Open locks the directory of the file.
+func (d *Dotenv) Open() (err error) {
+	if d.dir, d.name, err = dirfd.Find(d.given); err != nil {
+		return err
 	}
-	var errs []error
-	seen := make(map[string]int)
-	number := 1
-	for at := 0; at < len(data); {
-		start := at
-		a, ok, err := d.assignment(at)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("line %d: %w", number, err))
-			break // where the next line begins is not known
-		}
-		if ok {
-			at = a.rawEnd
-		}
-		if end := bytes.IndexByte(data[at:], '\n'); end >= 0 {
-			at += end + 1
-		} else {
-			at = len(data)
-		}
-		if ok {
-			a.start, a.end, a.line = start, at, number
-			if first, twice := seen[a.name]; twice {
-				errs = append(errs, fmt.Errorf("line %d: %s is set a second time, first on line %d: remove one", number, a.name, first))
-			} else {
-				seen[a.name] = number
-			}
-			d.lines = append(d.lines, a)
-		}
-		number += bytes.Count(data[start:at], []byte("\n"))
+	if _, err = d.dir.Lstat(d.name); err == nil {
+		err = lock(d.dir)
 	}
-	return d, errors.Join(errs...)
-}
-
-// assignment reads the line that begins at a place, if it is one.
-func (d *dotenv) assignment(at int) (a assignment, ok bool, err error) {
-	rest := d.data[at:]
-	skip := func(n int) { at, rest = at+n, rest[n:] }
-	blanks := func() { skip(len(rest) - len(bytes.TrimLeft(rest, " \t"))) }
-	if at == 0 && bytes.HasPrefix(rest, []byte("\xef\xbb\xbf")) {
-		skip(3)
-	}
-	blanks()
-	if after, found := bytes.CutPrefix(rest, []byte("export")); found && len(after) > 0 && isBlank(after[0]) {
-		skip(len("export"))
-		blanks()
-		a.export = true
-	}
-	n := 0
-	for n < len(rest) && isNameByte(rest[n], n) {
-		n++
-	}
-	a.name = string(rest[:n])
-	skip(n)
-	blanks()
-	if n == 0 || len(rest) == 0 || rest[0] != '=' {
-		return a, false, nil
-	}
-	skip(1)
-	equals := at
-	blanks()
-	a.raw = at
-	if len(rest) > 0 && (rest[0] == '\'' || rest[0] == '"') {
-		return a, true, d.quoted(&a)
-	}
-	for !d.endOfLine(at) && !(d.data[at] == '#' && isBlank(d.data[at-1])) {
-		at++
-	}
-	text := bytes.TrimRight(d.data[a.raw:at], " \t")
-	if len(text) == 0 {
-		a.raw = equals // so that the blanks stay between a value and the comment, and shells take it for one
-	}
-	a.value, a.rawEnd = string(text), a.raw+len(text)
-	for i := a.raw; i <= a.rawEnd; i++ {
-		a.at = append(a.at, i)
-	}
-	return a, true, nil
-}
-
-// quoted reads a value in quotes.
-func (d *dotenv) quoted(a *assignment) error {
-	a.quote = d.data[a.raw]
-	var value []byte
-	i := a.raw + 1
-	for i < len(d.data) && d.data[i] != a.quote {
-		a.at = append(a.at, i)
-		c := d.data[i]
-		if c == '\\' && a.quote == '"' && i+1 < len(d.data) {
-			const letters, meanings = "nrt\"\\$`", "\n\r\t\"\\$`"
-			if m := strings.IndexByte(letters, d.data[i+1]); m >= 0 {
-				value = append(value, meanings[m])
-				i += 2
-				continue
-			}
-		}
-		value = append(value, c)
-		i++
-	}
-	if i == len(d.data) {
-		return fmt.Errorf("%s: a quote that is not closed", a.name)
-	}
-	a.at = append(a.at, i)
-	a.value, a.rawEnd = string(value), i+1
-	end := a.rawEnd
-	for end < len(d.data) && isBlank(d.data[end]) {
-		end++
-	}
-	a.odd = !d.endOfLine(end) && (d.data[end] != '#' || end == a.rawEnd)
-	return nil
-}
-
-func (d *dotenv) endOfLine(at int) bool {
-	rest := d.data[at:]
-	return len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r' && (len(rest) == 1 || rest[1] == '\n')
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-func isNameByte(c byte, at int) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || at > 0 && c >= '0' && c <= '9'
-}
-
-func (d *dotenv) find(name string) *assignment {
-	for i := range d.lines {
-		if d.lines[i].name == name {
-			return &d.lines[i]
-		}
-	}
-	return nil
-}
-
-// edit makes the file with the changes in it, and reads it again to see that every value is what it should be.
-func (d *dotenv) edit(changes []Change) ([]byte, error) {
-	want := make(map[string]string)
-	for _, a := range d.lines {
-		want[a.name] = a.value
-	}
-	was := d.odd()
-	var all []splice
-	for _, c := range changes {
-		if c.Kind == Dropped {
-			delete(want, c.Name)
-		} else {
-			want[c.Name] = string(c.New)
-		}
-		s, err := d.change(c)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s...)
-	}
-	slices.SortStableFunc(all, func(a, b splice) int { return a.from - b.from })
-	var out []byte
-	at := 0
-	for _, s := range all {
-		out = append(append(out, d.data[at:s.from]...), s.text...)
-		at = s.to
-	}
-	out = append(out, d.data[at:]...)
-	return out, verify(out, want, was)
-}
-
-// odd counts the lines with something after the closing quote.
-func (d *dotenv) odd() (n int) {
-	for _, a := range d.lines {
-		if a.odd {
-			n++
-		}
-	}
-	return n
-}
-
-// verify is the last line of defence against a mistake above: nothing was written yet.
-func verify(out []byte, want map[string]string, odd int) error {
-	again, err := parseDotenv(out)
 	if err != nil {
-		return fmt.Errorf("the new file could not be read again (%w): nothing was changed: please report this", err)
+		d.Close()
 	}
-	for _, a := range again.lines {
-		value, ok := want[a.name]
-		if !ok || value != a.value {
-			return fmt.Errorf("%s: would not have the value it should: nothing was changed: please report this", a.name)
+	return err
+}
+
+// Close implements Target. Place and Kind can still be called after it.
+func (d *Dotenv) Close() { d.dir.Close() }
+
+// Recover implements Target.
+func (d *Dotenv) Recover(begun *Record) (Recovery, error) {
+	if err := removePartials(d.dir, d.name); err != nil {
+		return NothingLeft, err
+	}
+
+	switch {
+	case d.dir.Exists(d.staged()):
+		return Undone, nil
+	case begun != nil:
+		return Finished, nil
+	}
+	return NothingLeft, nil
+}
+
+// Read implements Target.
+func (d *Dotenv) Read() ([]Entry, error) {
+	data, kept, read, err := readRegular(d.dir, d.name)
+	if err != nil {
+		return nil, err
+	}
+	if read.Links > 1 {
+		return nil, fmt.Errorf("%s: has %d names (hard links), and the others would keep the old "+
+			"values: make them symlinks", printable.Line(d.Place()), read.Links)
+	}
+
+	file, err := parseDotenv(data)
+	if err != nil {
+		return nil, about(printable.Line(d.Place()), err)
+	}
+
+	d.file, d.kept, d.read = file, kept, read
+
+	var entries []Entry
+	for _, a := range file.lines {
+		entries = append(entries, Entry{
+			Name:  a.Name,
+			Where: fmt.Sprintf("line %d", a.Line),
+			Value: Secret(a.Value),
+			Since: read.Modified,
+		})
+	}
+	return entries, nil
+}
+
+// Stage implements Target.
+func (d *Dotenv) Stage(changes []Change) (string, error) {
+	var err error
+	d.before = d.file.data
+	if d.now, err = d.file.edit(changes); err != nil {
+		return "", fmt.Errorf("%s: %w", printable.Line(d.Place()), err)
+	}
+
+	if d.backup, err = backupFile(d.dir, d.name, d.before); err != nil {
+		return "", err
+	}
+	if err := d.stage(); err != nil {
+		d.Discard()
+		return "", err
+	}
+	return d.dir.Join(d.backup), nil
+}
+
+func (d *Dotenv) stage() (err error) {
+	if d.made, err = writeNew(d.dir, d.staged(), d.now, d.kept); err != nil {
+		return err
+	}
+	return d.dir.Sync()
+}
+
+// StageUndo implements Target.
+func (d *Dotenv) StageUndo() error {
+	data, kept, read, err := readRegular(d.dir, d.name)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(data, d.now) {
+		return fmt.Errorf("%s was changed by someone else since: it is left as it is",
+			printable.Line(d.Place()))
+	}
+
+	d.undoing = true
+	d.kept, d.read, d.now, d.before = kept, read, d.before, d.now
+	return d.stage()
+}
+
+// Discard implements Target. It also removes the backup: nothing has changed, and a backup would be
+// one more copy of the values.
+func (d *Dotenv) Discard() {
+	d.dir.Remove(d.staged())
+	if d.backup != "" && !d.undoing {
+		d.dir.Remove(d.backup)
+	}
+}
+
+// Commit implements Target.
+func (d *Dotenv) Commit() error {
+	if err := unchanged(d.dir, d.name, d.read); err != nil {
+		return err
+	}
+	if !d.dir.Is(d.staged(), d.made) {
+		return d.dir.Replaced(d.staged())
+	}
+
+	if err := d.dir.Rename(d.staged(), d.dir, d.name); err != nil {
+		if errors.Is(err, syscall.EBUSY) {
+			err = fmt.Errorf("%w: it is a mount of its own: rotate the file that is mounted there",
+				err)
 		}
-		delete(want, a.name)
+		return err
 	}
-	if len(want) > 0 || again.odd() > odd {
-		return errors.New("a line would be lost: nothing was changed: please report this")
+	if !d.dir.Is(d.name, d.made) {
+		return &UnclearError{d.dir.Replaced(d.name)}
+	}
+	if err := d.dir.Sync(); err != nil {
+		return &UnclearError{fmt.Errorf("the new file is in place, but may not be on the "+
+			"disk: %w: the old one is %s", err, d.dir.Join(d.backup))}
 	}
 	return nil
 }
 
-// A splice is text in the place of bytes.
-type splice struct {
-	from, to int
-	text     string
-}
+// unchanged fails if a file is no longer the one that was read.
+func unchanged(dir *dirfd.Dir, name string, read dirfd.Info) error {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return err
+	}
 
-func (d *dotenv) change(c Change) ([]splice, error) {
-	a := d.find(c.Name)
-	switch {
-	case a == nil && c.Kind == Dropped:
-		return nil, nil
-	case a == nil:
-		return []splice{d.insert(c)}, nil
-	case a.odd:
-		return nil, fmt.Errorf("line %d: %s: something follows the closing quote: mend it first", a.line, c.Name)
-	case c.Kind == Dropped:
-		return []splice{d.remove(a)}, nil
-	case c.Kind == Followed:
-		return a.replace(c.pieces), nil
+	same := info.Same(read) && info.Size == read.Size && info.Modified.Equal(read.Modified)
+	if !same {
+		return fmt.Errorf("%s was changed by someone else in this moment: nothing was changed by "+
+			"this: run it again", printable.Line(dir.Join(name)))
 	}
-	return []splice{{a.raw, a.rawEnd, quote(a.quote, string(c.New))}}, nil
-}
-
-// insert adds a line below that of the variable it belongs to, or at the end. A file without a newline at its end stays one.
-func (d *dotenv) insert(c Change) splice {
-	style, at := byte(0), len(d.data)
-	text := c.Name + "="
-	if base := d.find(c.After); base != nil {
-		style, at = base.quote, base.end
-		if base.export {
-			text = "export " + text
-		}
-	}
-	text += quote(style, string(c.New))
-	newline := "\n"
-	if bytes.Contains(d.data, []byte("\r\n")) {
-		newline = "\r\n"
-	}
-	if at > 0 && d.data[at-1] != '\n' {
-		return splice{at, at, newline + text}
-	}
-	return splice{at, at, text + newline}
-}
-
-// remove takes out a line, and with the last of a file without a newline at its end the one before it.
-func (d *dotenv) remove(a *assignment) splice {
-	start := a.start
-	if a.end == len(d.data) && d.data[a.end-1] != '\n' {
-		start = len(bytes.TrimSuffix(bytes.TrimSuffix(d.data[:start], []byte("\n")), []byte("\r")))
-	}
-	return splice{start, a.end, ""}
-}
-
-// replace puts new text into a part of a value. Where its quotes can hold that, nothing around it changes, a ${REFERENCE}
-// for Compose neither.
-func (a *assignment) replace(pieces []piece) []splice {
-	holds := true
-	for _, p := range pieces {
-		holds = holds && (a.quote == '"' || canHold(a.quote, p.text))
-	}
-	var all []splice
-	if holds {
-		for _, p := range pieces {
-			text := p.text
-			if a.quote == '"' {
-				text = escape(text, true)
-			}
-			all = append(all, splice{a.at[p.from], a.at[p.to], text})
-		}
-		return all
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	at := 0
-	for _, p := range pieces {
-		b.WriteString(escape(a.value[at:p.from], a.quote == '\''))
-		b.WriteString(escape(p.text, true))
-		at = p.to
-	}
-	b.WriteString(escape(a.value[at:], a.quote == '\'') + `"`)
-	return []splice{{a.raw, a.rawEnd, b.String()}}
-}
-
-// quote writes a value in a style, or, where that can't hold it, in the one that keeps it literal everywhere.
-func quote(style byte, value string) string {
-	if !canHold(style, value) {
-		style = '\''
-		if !canHold(style, value) {
-			style = '"'
-		}
-	}
-	switch style {
-	case '\'':
-		return "'" + value + "'"
-	case '"':
-		return `"` + escape(value, true) + `"`
-	}
-	return value
-}
-
-// canHold reports whether a value in this style means the same to all who read such files: shells, Compose, systemd, python-dotenv.
-// In double quotes they differ about a backslash before a ` or $; between lines only quotes hold a value together.
-func canHold(style byte, value string) bool {
-	switch style {
-	case '\'':
-		return !strings.ContainsAny(value, "'\\\r")
-	case '"':
-		return !strings.ContainsAny(value, "`$\r")
-	}
-	return !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`#$\\;&|<>()*?[]{}~!", r) })
-}
-
-// escape is the inside of double quotes.
-func escape(text string, dollar bool) string {
-	pairs := []string{`\`, `\\`, `"`, `\"`, "\r", `\r`, "`", "\\`"}
-	if dollar {
-		pairs = append(pairs, `$`, `\$`)
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
+	return nil
 }

@@ -20,9 +20,9 @@ func edited(t *testing.T, file string, changes ...Change) string {
 }
 
 func TestDotenvKeepsAllButValues(t *testing.T) {
-	set := func(value string) Change { return Change{Name: "KEY", Kind: Generated, New: Secret(value)} }
-	kept := Change{Name: "KEY_PREVIOUS", Kind: Kept, After: "KEY", New: "old"}
-	dropped := Change{Name: "KEY", Kind: Dropped}
+	set := func(value string) Change { return Change{Name: "KEY", Reason: Generated, New: Secret(value)} }
+	kept := Change{Name: "KEY_PREVIOUS", Reason: Kept, After: "KEY", New: "old"}
+	dropped := Change{Name: "KEY", Reason: Dropped}
 	for _, c := range []struct {
 		name, before, after string
 		changes             []Change
@@ -33,7 +33,11 @@ func TestDotenvKeepsAllButValues(t *testing.T) {
 		{"no newline at the end", "KEY=old", "KEY=new", []Change{set("new")}},
 		{"byte order mark", "\xef\xbb\xbfKEY=old\n", "\xef\xbb\xbfKEY=new\n", []Change{set("new")}},
 		{"export, blanks, comment", " export\tKEY =  old \t# why\n", " export\tKEY =  new \t# why\n", []Change{set("new")}},
-		{"single quotes", "KEY='old'# not a comment\n\nKEY2='o' # yes\n", "", nil},
+		{"single quotes", "KEY='old'# c\n\nKEY2='o' # c\n", "KEY='new'# c\n\nKEY2='o' # c\n", []Change{set("new")}},
+		{"backticks", "KEY=`old` # c\nA=`KEY=x`\n", "KEY='new' # c\nA=`KEY=x`\n", []Change{set("new")}},
+		{"pieces", `KEY='it'\''s' # c` + "\n", "KEY='new' # c\n", []Change{set("new")}},
+		{"a name that is none, over lines", "my.key='a\nKEY=x\n'\nKEY=old\n", "my.key='a\nKEY=x\n'\nKEY=new\n", []Change{set("new")}},
+		{"what looks as if it went on", "KEY=old\nDSN=\n", "KEY='" + wrapped + "'\nDSN=\n", []Change{set(wrapped)}},
 		{"double quotes", "KEY=\"o\\\"ld\" # why\n", "KEY=\"new\" # why\n", []Change{set("new")}},
 		{"unknown lines", "source other\n=x\n!\nKEY=old\n  indented\n", "source other\n=x\n!\nKEY=new\n  indented\n", []Change{set("new")}},
 		{"of several lines", "KEY='o\nl\nd'\nB=2\n", "KEY='new'\nB=2\n", []Change{set("new")}},
@@ -71,8 +75,11 @@ func TestDotenvKeepsAllButValues(t *testing.T) {
 
 func TestDotenvRefused(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"A=1\nKEY=" + canary + "\nKEY=" + canary + "\nA=2\n", "line 3: KEY is set a second time, first on line 2"},
-		{"A=1\nKEY='" + canary + "\nB=1\n", "line 2: KEY: a quote that is not closed"},
+		{"A=1\nKEY=" + canary + "\nKEY=" + canary + "\nA=2\n", "line 3: the variable is set a second time, first on line 2"},
+		{"A=1\nKEY='" + canary + "\nB=1\n", "line 2: a quote that is not closed"},
+		{"A=1\nKEY=" + wrapped + "\nc4n4ryRestOfTheKey1234==\n", "line 2: the value seems to go on in the next line"},
+		{"KEY=\n" + wrapped + "\n", "line 1: the value seems to stand on the next line"},
+		{"KEY=-----BEGIN X-----\nc4n4ry=\n-----END X-----\n", "line 1: a key or certificate of several lines must stand in quotes"},
 		{"K\x00E\x00Y\x00=\x00", "UTF-16"},
 	} {
 		_, err := parseDotenv([]byte(c.file))
@@ -84,17 +91,20 @@ func TestDotenvRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.edit([]Change{{Name: "KEY", Kind: Generated, New: "x"}}); err == nil || !strings.Contains(err.Error(), "line 1: KEY: something follows the closing quote") {
+	if _, err := d.edit([]Change{{Name: "KEY", Reason: Generated, New: "x"}}); err == nil || !strings.Contains(err.Error(), "line 1: KEY: something follows the closing quote") {
 		t.Errorf("%v", err)
 	}
 }
+
+// wrapped is a line of base64 as openssl makes it.
+const wrapped = "c4n4ryQ7hTz0FbN3vWm5KdLx9RgYp2SuJa8eXi6oCtBqMwZrVnPf1GyHkEjUsOlD"
 
 // canary is in values that must not be shown.
 const canary = "c4n4ry"
 
 // FuzzDotenv: whatever the file, only what changes is touched, or it is refused.
 func FuzzDotenv(f *testing.F) {
-	for _, file := range []string{"KEY=old\nA=1\n", "export KEY='o\nl' # c\r\nB=\"x\\n\"", "KEY=\"${A}-old\"\n#", "\xef\xbb\xbfKEY=", "KEY='"} {
+	for _, file := range []string{"KEY=old\nA=1\n", "export KEY='o\nl' # c\r\nB=\"x\\n\"", "KEY=\"${A}-old\"\n#", "\xef\xbb\xbfKEY=", "KEY='", "KEY=`old`#", `KEY='it'\''s old'"x"`} {
 		f.Add(file, "new value", "old")
 	}
 	f.Fuzz(func(t *testing.T, file, value, old string) {
@@ -106,23 +116,23 @@ func FuzzDotenv(f *testing.F) {
 			t.Fatalf("unchanged: %v", err)
 		}
 		a := d.find("KEY")
-		if a == nil || a.odd {
+		if a == nil || a.Odd {
 			return
 		}
-		start, end := a.raw, len(file)-a.rawEnd
-		out, err := d.edit([]Change{{Name: "KEY", Kind: Given, New: Secret(value)}})
+		start, end := a.Raw, len(file)-a.RawEnd
+		out, err := d.edit([]Change{{Name: "KEY", Reason: Given, New: Secret(value)}})
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
 		if string(out[:start]) != file[:start] || string(out[len(out)-end:]) != file[len(file)-end:] {
 			t.Fatal("something else was changed")
 		}
-		pieces, _ := follow(a.name, a.value, true, []Change{{Name: "X", Old: Secret(old), New: Secret(value)}})
+		pieces, _ := follow(a.Name, a.Value, true, []Change{{Name: "X", Old: Secret(old), New: Secret(value)}})
 		if pieces == nil {
 			return
 		}
-		text := splicePieces(a.value, pieces)
-		if _, err := d.edit([]Change{{Name: "KEY", Kind: Followed, New: Secret(text), pieces: pieces}}); err != nil {
+		text := splicePieces(a.Value, pieces)
+		if _, err := d.edit([]Change{{Name: "KEY", Reason: Followed, New: Secret(text), pieces: pieces}}); err != nil {
 			t.Fatalf("%v", err)
 		}
 	})

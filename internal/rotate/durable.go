@@ -6,154 +6,174 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
 )
 
-// attributes are what a file that takes the place of another has to have of it.
+// attributes are what a file takes over from the one that it replaces.
 type attributes struct {
 	mode     fs.FileMode
 	uid, gid int
-	modified time.Time // kept only if set
+	modified time.Time // zero: the time of writing
 	extended map[string][]byte
 }
 
-// private is what a file gets that nobody else is to read.
-func private() attributes { return attributes{mode: 0o600, uid: os.Geteuid(), gid: os.Getegid()} }
-
-// readRegular reads a file with its attributes. It follows a symlink, and never blocks on a FIFO.
-func readRegular(path string) ([]byte, attributes, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, attributes{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, attributes{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, attributes{}, &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
-	}
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil, attributes{}, err
-	}
-	return data, attributesOf(path, info), nil
+// private are the attributes of a file that only this user may read.
+func private() attributes {
+	return attributes{mode: 0o600, uid: os.Geteuid(), gid: os.Getegid()}
 }
 
-// attributesOf reads a file's. Access control lists are extended attributes (acl(5)).
-func attributesOf(path string, info fs.FileInfo) attributes {
-	a := attributes{mode: info.Mode().Perm(), extended: make(map[string][]byte)}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		a.uid, a.gid = int(st.Uid), int(st.Gid)
+// readRegular reads a file and its attributes through one descriptor. It never blocks on a FIFO.
+func readRegular(dir *dirfd.Dir, name string) ([]byte, attributes, dirfd.Info, error) {
+	f, info, err := dir.Open(name)
+	if err != nil {
+		return nil, attributes{}, info, err
 	}
+	defer f.Close()
+
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, attributes{}, info, err
+	}
+	return data, attributesOf(f, info), info, nil
+}
+
+// attributesOf reads those of an open file or directory. Access control lists are extended
+// attributes (acl(5)).
+func attributesOf(f interface{ Fd() uintptr }, info dirfd.Info) attributes {
+	a := attributes{
+		mode:     info.Mode.Perm(),
+		uid:      info.UID,
+		gid:      info.GID,
+		extended: make(map[string][]byte),
+	}
+
 	names := make([]byte, 64<<10) // XATTR_LIST_MAX
-	n, err := unix.Listxattr(path, names)
+	n, err := unix.Flistxattr(int(f.Fd()), names)
 	if err != nil {
 		return a // the file system has none
 	}
+
 	value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-	for _, name := range strings.FieldsFunc(string(names[:n]), func(r rune) bool { return r == 0 }) {
-		if size, err := unix.Getxattr(path, name, value); err == nil {
+	isEnd := func(r rune) bool { return r == 0 }
+	for _, name := range strings.FieldsFunc(string(names[:n]), isEnd) {
+		if size, err := unix.Fgetxattr(int(f.Fd()), name, value); err == nil {
 			a.extended[name] = slices.Clone(value[:size])
 		}
 	}
 	return a
 }
 
-// writeNew makes a file that does not exist yet, and returns when it is on the disk. Until all is in it, nobody else can
-// read it. If it fails, there is no file.
-func writeNew(path string, data []byte, a attributes) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+// An owned value is an open file or directory that was just made.
+type owned interface {
+	Fd() uintptr
+	Chown(uid, gid int) error
+	Chmod(mode fs.FileMode) error
+}
+
+// Access control lists of a file, and of what is made in a directory (acl(5)).
+const (
+	accessList  = "system.posix_acl_access"
+	defaultList = "system.posix_acl_default"
+)
+
+// give sets the owner, group, mode and access control lists of what was just made.
+func (a attributes) give(made owned, is dirfd.Info) error {
+	// In a directory with the set-group-ID bit, the group is not the caller's.
+	if is.UID != a.uid || is.GID != a.gid {
+		if err := made.Chown(a.uid, a.gid); err != nil {
+			return fmt.Errorf("keep the owner %d:%d: %w: run it as root or as that user",
+				a.uid, a.gid, err)
+		}
+	}
+
+	// A default list of the directory would let others read a value that they could not read
+	// before.
+	for _, list := range []string{accessList, defaultList} {
+		if _, kept := a.extended[list]; !kept {
+			unix.Fremovexattr(int(made.Fd()), list) // most have none
+		}
+	}
+
+	// A label that the system sets can't always be set by hand. An access control list has to be.
+	for name, value := range a.extended {
+		err := unix.Fsetxattr(int(made.Fd()), name, value, 0)
+		if err != nil && (name == accessList || name == defaultList) {
+			return fmt.Errorf("keep the access control list: %w", err)
+		}
+	}
+	return made.Chmod(a.mode)
+}
+
+// writeNew makes a file that does not exist yet, and returns when it is on the disk. Until the file
+// is complete, nobody else can read it. If writeNew fails, there is no file.
+func writeNew(dir *dirfd.Dir, name string, data []byte, a attributes) (made dirfd.Info, err error) {
+	f, err := dir.Create(name, 0o600)
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer func() {
 		if closing := f.Close(); err == nil {
 			err = closing
 		}
 		if err != nil {
-			os.Remove(path)
+			dir.Remove(name)
 		}
 	}()
+
 	if _, err := f.Write(data); err != nil {
-		return err
+		return made, err
 	}
-	made, err := f.Stat()
-	if err != nil {
-		return err
+	if made, err = dirfd.Stat(f); err != nil {
+		return made, err
 	}
-	if err := a.own(made, f.Chown); err != nil {
-		return err
-	}
-	for name, value := range a.extended {
-		// A label that the system itself sets can't always be set by hand; an access control list has to be.
-		if err := unix.Fsetxattr(int(f.Fd()), name, value, 0); err != nil && strings.HasPrefix(name, "system.posix_acl") {
-			return fmt.Errorf("keep the access control list: %w", err)
-		}
-	}
-	if err := f.Chmod(a.mode); err != nil {
-		return err
+	if err := a.give(f, made); err != nil {
+		return made, err
 	}
 	if !a.modified.IsZero() {
-		if err := os.Chtimes(path, a.modified, a.modified); err != nil {
-			return err
+		if err := dir.Chtimes(name, a.modified, a.modified); err != nil {
+			return made, err
 		}
 	}
-	return f.Sync()
+	return made, f.Sync()
 }
 
-// own gives what was just made its owner and group. In a directory with the set-group-ID bit these are not the caller's.
-func (a attributes) own(made fs.FileInfo, chown func(uid, gid int) error) error {
-	if st, ok := made.Sys().(*syscall.Stat_t); ok && int(st.Uid) == a.uid && int(st.Gid) == a.gid {
-		return nil
-	}
-	if err := chown(a.uid, a.gid); err != nil {
-		return fmt.Errorf("keep the owner %d:%d: %w: run it as root or as that user", a.uid, a.gid, err)
-	}
-	return nil
-}
-
-// syncDir makes names in a directory durable: fsync(2) of a file does not.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
+// renameMade renames what was made here within its directory, and returns when that is on the disk.
+// If somebody else has put something in its place, that gets the new name, and renameMade fails.
+func renameMade(dir *dirfd.Dir, made dirfd.Info, from, to string) error {
+	if err := dir.Rename(from, dir, to); err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// renameDurably is rename(2) within one directory, and back only when it is on the disk.
-func renameDurably(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
+	if !dir.Is(to, made) {
+		return dir.Replaced(from)
 	}
-	return syncDir(filepath.Dir(to))
+	return dir.Sync()
 }
 
 // publish writes a file that others read, in one step: the metrics.
-func publish(path string, data []byte, mode fs.FileMode) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".rotate-new")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func publish(dir *dirfd.Dir, name string, data []byte, mode fs.FileMode) error {
+	temp := "." + name + ".rotate-new"
+	if err := removeIfThere(dir, temp); err != nil {
 		return err
 	}
+
 	a := private()
 	a.mode = mode
-	if err := writeNew(temp, data, a); err != nil {
+	made, err := writeNew(dir, temp, data, a)
+	if err != nil {
 		return err
 	}
-	return renameDurably(temp, path)
+	return renameMade(dir, made, temp, name)
 }
 
-// exists reports whether there is something of this name, be it a symlink that leads nowhere.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
+func removeIfThere(dir *dirfd.Dir, name string) error {
+	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -38,13 +38,29 @@ func TestFollow(t *testing.T) {
 		{"DB_PASSWORD", "postgres", "new", "postgres://postgres:other@h/db", "postgres://postgres:other@h/db", "may be the old value"},
 		{"DB_PASSWORD", "postgres", "new", "jdbc:postgresql://db/app?user=postgres&password=postgres", "jdbc:postgresql://db/app?user=postgres&password=new", ""},
 		{"DB_PASSWORD", "postgres", "new", "https://api/?service=postgres", "https://api/?service=postgres", "may be the old value"},
+		// A blank is a + to SQLAlchemy and in forms, and a + is one where the value has it.
+		{"DB_PASSWORD", "two words", "n w", "postgresql://app:two+words@db/app", "postgresql://app:n%20w@db/app", ""},
+		{"DB_PASSWORD", "a b/c+d", "new", "postgresql://app:a+b%2Fc%2Bd@db/app", "postgresql://app:new@db/app", ""},
+		{"DB_PASSWORD", "two+words", "x+y", "postgresql://app:two+words@db/app", "postgresql://app:x+y@db/app", ""},
+		{"DB_PASSWORD", "two words", "new", "https://h/?user=a&password=two+words", "https://h/?user=a&password=new", ""},
+		{"DB_PASSWORD", "two words", "new", "https://h/?q=two+words", "https://h/?q=two+words", ""},
+		// What stands in a reference ends no part of a URL.
+		{"DB_PASSWORD", "oldpw", "new", "postgres://${PGUSER:-app}:oldpw@${HOST:?none}/app", "postgres://${PGUSER:-app}:new@${HOST:?none}/app", ""},
+		{"DB_PASSWORD", "oldpw", "new", "postgres://app:oldpw@${HOST:-a@b}/app", "postgres://app:new@${HOST:-a@b}/app", ""},
+		{"DB_PASSWORD", "oldpw", "new", "https://h/?a=${A:-b&c}&password=oldpw", "https://h/?a=${A:-b&c}&password=new", ""},
+		{"DB_PASSWORD", "oldpw", "new", "postgres://app:${OTHER:-oldpw}@db/app", "postgres://app:${OTHER:-oldpw}@db/app", "may be the old value"},
+		{"DB_PASSWORD", "longenough123456", "n/w", "postgres://app:${PW:-longenough123456}@db/app", "postgres://app:${PW:-n%2Fw}@db/app", ""},
+		{"DB_PASSWORD", "longenough123456", "n/w", "https://h/hooks/longenough123456", "https://h/hooks/n%2Fw", ""},
+		// One that is percent-encoded where it can't be followed is told, too.
+		{"DB_PASSWORD", "a/b/c", "new", "https://h/a%2Fb%2Fc/", "https://h/a%2Fb%2Fc/", "may be the old value"},
 	} {
 		pieces, doubt := follow("DATABASE_URL", c.before, true, []Change{{Name: c.name, Old: Secret(c.old), New: Secret(c.new)}})
 		if got := splicePieces(c.before, pieces); got != c.after || (doubt == "") != (c.doubt == "") || !strings.Contains(doubt, c.doubt) {
 			t.Errorf("%s in %s: got %s, doubt %q", c.old, c.before, got, doubt)
 		}
 	}
-	// A copy of the value in a variable that is called like a secret is one; in what is no secret nothing but a URL's password is.
+	// A copy of the value in a variable that is called like a secret is one; in what is no secret
+	// nothing but a URL's password is.
 	old := []Change{{Name: "P", Old: "longenough1", New: "new"}}
 	for _, c := range []struct {
 		name, text string
@@ -61,12 +77,13 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%s=%s: got %s, doubt %q", c.name, c.text, got, doubt)
 		}
 	}
-	// One that is replaced by what another was is not replaced twice, and two with one old value can't be told apart.
+	// One that is replaced by what another was is not replaced twice, and two with one old value
+	// can't be told apart.
 	pieces, _ := follow("X", "first00123456789:second0123456789", true, []Change{{Name: "A", Old: "first00123456789", New: "second0123456789"}, {Name: "B", Old: "second0123456789", New: "third003"}})
 	if got := splicePieces("first00123456789:second0123456789", pieces); got != "second0123456789:third003" {
 		t.Errorf("got %s", got)
 	}
-	if pieces, doubt := follow("X", "x://u:same0000@h", true, []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || doubt != twins {
+	if pieces, doubt := follow("X", "x://u:same0000@h", true, []Change{{Name: "A", Old: "same0000", New: "n1"}, {Name: "B", Old: "same0000", New: "n2"}}); pieces != nil || doubt != sharedValue {
 		t.Errorf("%v %s", pieces, doubt)
 	}
 }
@@ -84,8 +101,8 @@ func TestFollowedInItsQuotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, _ := follow("PASSWORD", d.lines[0].value, true, []Change{{Name: "P", Old: "oldvalue1", New: Secret(c.new)}})
-		got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces})
+		pieces, _ := follow("PASSWORD", d.lines[0].Value, true, []Change{{Name: "P", Old: "oldvalue1", New: Secret(c.new)}})
+		got := edited(t, c.before, Change{Name: "URL", Reason: Followed, New: Secret(splicePieces(d.lines[0].Value, pieces)), pieces: pieces})
 		if got != c.after {
 			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
 		}
@@ -98,8 +115,8 @@ func TestFollowedInItsQuotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces, _ := follow("PASSWORD", d.lines[0].value, true, []Change{{Name: "P", Old: "old+value1", New: Secret(c.new)}})
-		if got := edited(t, c.before, Change{Name: "URL", Kind: Followed, New: Secret(splicePieces(d.lines[0].value, pieces)), pieces: pieces}); got != c.after {
+		pieces, _ := follow("PASSWORD", d.lines[0].Value, true, []Change{{Name: "P", Old: "old+value1", New: Secret(c.new)}})
+		if got := edited(t, c.before, Change{Name: "URL", Reason: Followed, New: Secret(splicePieces(d.lines[0].Value, pieces)), pieces: pieces}); got != c.after {
 			t.Errorf("%s: got %s, want %s", c.before, got, c.after)
 		}
 	}
@@ -107,14 +124,14 @@ func TestFollowedInItsQuotes(t *testing.T) {
 
 func TestGenerate(t *testing.T) {
 	for _, c := range []struct {
-		g       schema.Generate
+		g       schema.Recipe
 		length  int
 		letters string
 	}{
-		{schema.Generate{Kind: "hex", Size: 32}, 64, "0123456789abcdef"},
-		{schema.Generate{Kind: "base64", Size: 24}, 32, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="},
-		{schema.Generate{Kind: "alnum", Size: 500}, 500, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"},
-		{schema.Generate{Kind: "uuid"}, 36, "0123456789abcdef-"},
+		{schema.Recipe{Encoding: "hex", Size: 32}, 64, "0123456789abcdef"},
+		{schema.Recipe{Encoding: "base64", Size: 24}, 32, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="},
+		{schema.Recipe{Encoding: "alnum", Size: 500}, 500, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"},
+		{schema.Recipe{Encoding: "uuid"}, 36, "0123456789abcdef-"},
 	} {
 		a, err := Generate(c.g)
 		b, _ := Generate(c.g)
@@ -122,10 +139,10 @@ func TestGenerate(t *testing.T) {
 			t.Errorf("%v: %d bytes, %v", c.g, len(a), err)
 		}
 	}
-	if u, _ := Generate(schema.Generate{Kind: "uuid"}); u[14] != '4' || !strings.ContainsRune("89ab", rune(u[19])) {
+	if u, _ := Generate(schema.Recipe{Encoding: "uuid"}); u[14] != '4' || !strings.ContainsRune("89ab", rune(u[19])) {
 		t.Error("not a version 4 UUID")
 	}
-	if _, err := Generate(schema.Generate{Kind: "words"}); err == nil {
+	if _, err := Generate(schema.Recipe{Encoding: "words"}); err == nil {
 		t.Error("made something unknown")
 	}
 }

@@ -3,30 +3,36 @@ package rotate
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
 )
 
-// lock takes a directory for this process until it is closed or ends. The lock is on the directory itself (flock(2)), so
-// there is no lock file to be left behind, and it survives that files are replaced.
-func lock(dir string) (*os.File, error) {
-	d, err := os.Open(dir)
+// lock locks a directory for this process, until the directory is closed or the process ends.
+// Unlike the lock of a file, it stays when files are replaced.
+func lock(dir *dirfd.Dir) error {
+	err := dir.TryLock()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("lock %s: another rotation is at work there: let it end, and try again",
+			printable.Line(dir.Path()))
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", printable.Line(dir.Path()), err)
+	}
+	return nil
+}
+
+// openLocked opens a directory and locks it.
+func openLocked(path string) (*dirfd.Dir, error) {
+	dir, err := dirfd.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err != unix.EINTR {
-			break
-		}
+	if err := lock(dir); err != nil {
+		dir.Close()
+		return nil, err
 	}
-	if err == nil {
-		return d, nil
-	}
-	d.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("lock %s: another rotation is at work there: let it end, and try again", Printable(dir))
-	}
-	return nil, fmt.Errorf("lock %s: %w", Printable(dir), err)
+	return dir, nil
 }

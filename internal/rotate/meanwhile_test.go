@@ -63,7 +63,7 @@ func TestChangedMeanwhile(t *testing.T) {
 			if _, err := target.Read(); err != nil {
 				t.Fatal(err)
 			}
-			backup, err := target.Stage([]Change{{Name: "KEY", Kind: Generated, Old: "old", New: "new", HadOld: true}, {Name: "KEY_PREVIOUS", Kind: Kept, After: "KEY", New: "old"}})
+			backup, err := target.Stage([]Change{{Name: "KEY", Reason: Generated, Old: "old", New: "new", HadOld: true}, {Name: "KEY_PREVIOUS", Reason: Kept, After: "KEY", New: "old"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestChangedMeanwhile(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			target.Discard()
-			if exists(backup) {
+			if _, err := os.Lstat(backup); err == nil {
 				t.Error("a backup of what has not changed is left")
 			}
 			after, err := target.Read()

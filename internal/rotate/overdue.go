@@ -1,14 +1,12 @@
 package rotate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
@@ -17,25 +15,48 @@ type Due struct {
 	Name     string
 	Category string
 	Every    time.Duration
-	Missing  bool      // it is not in the store, or empty
-	Last     time.Time // when it last was; zero if nothing tells
-	Source   string    // what tells: "record", or "file" for its age
+	Missing  bool      // the value is not in the store, or empty
+	Last     time.Time // when the value was last replaced; zero if nothing tells
+	Source   string    // "record", or "file" where Last is the time of the file
 	Age      time.Duration
-	Late     time.Duration // more than zero if it is overdue
-	Generate bool          // secret-rotate can make a new one
+	Late     time.Duration // more than zero if the value is too old
+	Generate bool          // secret-rotate can make a new value
+
+	Drift   Drift
+	Rotated time.Time // with a Drift, the rotation that the value is compared with
+	Writer  string    // with a Drift, who wrote the value last; "" if that is unknown
+	Written time.Time // when
 }
 
-// Overdue compares the ages of a store's values with @rotate. It changes nothing but what a rotation that was killed has left, and
-// its record.
-func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now time.Time) (all []Due, found Recovery, err error) {
+// Overdue reports whether the value has to be replaced: it is too old, or is an old one again.
+func (d *Due) Overdue() bool { return d.Late > 0 || d.Drift == Reverted }
+
+// Drift says that a value is not the one that its last rotation wrote.
+type Drift string
+
+const (
+	NoDrift  Drift = ""
+	Reverted Drift = "reverted" // it is the value from before the rotation
+	Altered  Drift = "altered"  // it is another one
+	Replaced Drift = "replaced" // the store was made anew, so nothing tells
+)
+
+// Overdue compares the ages of a store's values with @rotate. It changes nothing, except that it
+// completes or undoes a rotation that was killed.
+func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now time.Time) (
+	all []Due, found Recovery, err error,
+) {
 	if err := t.Open(); err != nil {
 		return nil, NothingLeft, err
 	}
 	defer t.Close()
+
 	log, past, err := open(t, recordsPath)
 	if err != nil {
 		return nil, found, err
 	}
+	defer log.close()
+
 	if found, err = recovered(t, log, past, false); err != nil {
 		return nil, found, err
 	}
@@ -44,82 +65,95 @@ func Overdue(t Target, s *schema.Schema, names []string, recordsPath string, now
 			return nil, found, fmt.Errorf("read the records: %w", err)
 		}
 	}
+
 	stored, err := t.Read()
 	if err != nil {
 		return nil, found, err
 	}
+
 	p := &planner{Request: Request{Schema: s}, entries: stored}
-	wanted := make(map[string]bool)
 	for _, name := range names {
 		if it := p.known(name); it != nil && it.Rotate == 0 {
-			p.fail("%s: %s does not say how often it has to be replaced (@rotate)", name, Printable(s.Name))
+			p.fail("%s: %s does not say how often it has to be replaced (@rotate)",
+				name, printable.Line(s.Name))
 		}
-		wanted[name] = true
 	}
 	if len(p.errs) > 0 {
 		return nil, found, errors.Join(p.errs...)
 	}
-	known := rotatedAt(past)
+
 	for i := range s.Items {
 		it := &s.Items[i]
-		if it.Rotate == 0 || len(names) > 0 && !wanted[it.Name] {
-			continue
+		wanted := len(names) == 0 || slices.Contains(names, it.Name)
+		if it.Rotate > 0 && wanted {
+			all = append(all, dueOf(t, it, p.entry(it.Name), past, now))
 		}
-		d := Due{Name: it.Name, Category: it.Category, Every: it.Rotate, Generate: it.Generate.Kind != ""}
-		e := p.entry(it.Name)
-		if e == nil || e.Value == "" && !e.Hidden {
-			d.Missing = true
-			all = append(all, d)
-			continue
-		}
-		d.Last, d.Source = known[it.Name], "record"
-		if d.Last.IsZero() {
-			d.Last, d.Source = e.Since, "file"
-		}
-		d.Age = max(0, now.Sub(d.Last))
-		d.Late = max(0, d.Age-d.Every)
-		all = append(all, d)
+	}
+
+	isThere := func(d Due) bool { return !d.Missing }
+	if len(all) > 0 && !slices.ContainsFunc(all, isThere) {
+		return nil, found, fmt.Errorf("%s has none of what %s says how old it may be (@rotate), "+
+			"or all are empty: name the target that has them",
+			printable.Line(t.Place()), printable.Line(s.Name))
 	}
 	return all, found, nil
 }
 
-// Metrics are the same in Prometheus' text format, for the node exporter's textfile collector.
-func Metrics(all []Due, t Target, now time.Time) []byte {
-	var b strings.Builder
-	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-	target := `kind="` + t.Kind() + `",target="` + label.Replace(t.Place()) + `"`
-	family := func(name, help string, value func(Due) string) {
-		b.WriteString("# HELP secret_rotate_" + name + " " + help + "\n# TYPE secret_rotate_" + name + " gauge\n")
-		for _, d := range all {
-			if !d.Missing {
-				b.WriteString("secret_rotate_" + name + `{name="` + d.Name + `",category="` + label.Replace(d.Category) + `",` + target + "} " + value(d) + "\n")
-			}
-		}
+// dueOf says when one value has to be replaced. The entry is nil if the store does not have it.
+func dueOf(t Target, it *schema.Item, e *Entry, past []Record, now time.Time) Due {
+	d := Due{
+		Name:     it.Name,
+		Category: it.Category,
+		Every:    it.Rotate,
+		Generate: it.Generate.Encoding != "",
 	}
-	seconds := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
-	family("overdue", "Whether the value is older than its schema allows.", func(d Due) string {
-		if d.Late > 0 {
-			return "1"
-		}
-		return "0"
-	})
-	family("age_seconds", "How long ago the value was last replaced, or its file written.", func(d Due) string { return seconds(d.Age) })
-	family("period_seconds", "How often the value has to be replaced.", func(d Due) string { return seconds(d.Every) })
-	b.WriteString("# HELP secret_rotate_checked_timestamp_seconds When this was last looked at.\n# TYPE secret_rotate_checked_timestamp_seconds gauge\n")
-	b.WriteString("secret_rotate_checked_timestamp_seconds{" + target + "} " + strconv.FormatInt(now.Unix(), 10) + "\n")
-	return []byte(b.String())
+	if e == nil || e.empty() {
+		d.Missing = true
+		return d
+	}
+
+	if w, ok := t.(witness); ok {
+		past = d.compare(w, e, past)
+	}
+
+	d.Last, d.Source = rotatedAt(past)[it.Name], "record"
+	if d.Last.IsZero() {
+		d.Last, d.Source = e.Since, "file"
+	}
+	d.Age = max(0, now.Sub(d.Last))
+	d.Late = max(0, d.Age-d.Every)
+	return d
 }
 
-// Publish writes a file in one step, readable by all, so that a collector never reads half of it. It replaces nothing but what it has
-// written before.
-func Publish(path string, data []byte) error {
-	before, _, err := readRegular(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	case len(before) > 0 && !bytes.HasPrefix(before, []byte("# HELP secret_rotate_")):
-		return fmt.Errorf("%s is a file of something else: name one of its own", Printable(path))
+// compare sets the drift of a value. It returns the records that tell the age of what is there: a
+// value that went back is as old as before its last rotation.
+func (d *Due) compare(w witness, e *Entry, past []Record) []Record {
+	done := standing(past)
+	i := len(done) - 1
+	for i >= 0 && !done[i].wrote(d.Name) {
+		i--
 	}
-	return publish(path, data, 0o644)
+	if i < 0 || done[i].Digests[d.Name].New == "" {
+		return past // a rotation by an earlier version, or none
+	}
+
+	expected := done[i].Digests[d.Name]
+	switch w.Digest(d.Name, e.Value) {
+	case expected.New:
+		return past
+	case "":
+		d.Drift = Replaced
+	case expected.Old:
+		d.Drift = Reverted
+		id := done[i].ID
+		past = slices.DeleteFunc(slices.Clone(past), func(r Record) bool {
+			return r.ID == id && r.Outcome == OutcomeDone
+		})
+	default:
+		d.Drift = Altered
+	}
+
+	d.Rotated = done[i].Time
+	d.Writer, d.Written = w.LastWriter(d.Name)
+	return past
 }

@@ -2,22 +2,15 @@ package rotate
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
-
-// RecordsName is what the records are called, beside the target.
-const RecordsName = "rotations.jsonl"
 
 // A Record is a line of rotations.jsonl. It holds no value.
 type Record struct {
@@ -34,12 +27,15 @@ type Record struct {
 	Backup   string    `json:"backup,omitempty"`
 	Error    string    `json:"error,omitempty"`
 
-	// Since is how old values are that have no record and whose file this rotation writes anew: its time
-	// would no longer tell.
+	// Since says how old values are that have no record yet. The rotation writes their file anew,
+	// so the file's time would no longer tell.
 	Since map[string]time.Time `json:"since,omitempty"`
+
+	// Digests tell later whether the values are still those of this rotation.
+	Digests map[string]Digests `json:"digests,omitempty"`
 }
 
-// Outcome is what became of a rotation.
+// Outcome is the result of a rotation, so far.
 type Outcome string
 
 const (
@@ -51,68 +47,18 @@ const (
 	OutcomeUndone     Outcome = "undone"
 )
 
-// records is the file of a target.
-type records struct {
-	path         string
-	kind, target string
-}
-
-// read returns those of the target. A last line that was cut off by a loss of power is no record.
-func (r *records) read() (all []Record, err error) {
-	data, err := r.data()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > 0 && data[0] != '{' {
-		return nil, fmt.Errorf("%s: holds something else: name a file of its own with --records", Printable(r.path))
-	}
-	lines := bytes.Split(data, []byte("\n"))
-	for i, line := range lines {
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
+// parseRecords reads the records of one target. A line that a loss of power cut off is no record.
+func parseRecords(data []byte, kind, target string) (all []Record) {
+	for _, line := range bytes.Split(data, []byte("\n")) {
 		var rec Record
 		if err := json.Unmarshal(line, &rec); err != nil {
-			if i == len(lines)-1 {
-				break
-			}
-			// It may have been cut off before others were written behind it.
 			continue
 		}
-		if rec.Kind == r.kind && rec.Target == r.target {
+		if rec.Kind == kind && rec.Target == target {
 			all = append(all, rec)
 		}
 	}
-	return all, nil
-}
-
-// data is what is in the file. Where others can make names, it may be anything: a FIFO would never end, and a symlink have
-// the records written into another file.
-func (r *records) data() ([]byte, error) {
-	f, err := r.open(os.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
-
-func (r *records) open(flag int) (*os.File, error) {
-	f, err := os.OpenFile(r.path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s: is a symlink: name the file that it leads to with --records", Printable(r.path))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("%s: is not a regular file: name another with --records", Printable(r.path))
-	}
-	return f, nil
+	return all
 }
 
 // unfinished returns the last record if it has no end.
@@ -127,53 +73,89 @@ func unfinished(all []Record) *Record {
 	return nil
 }
 
-// append writes a record in one write(2), and returns when it is on the disk. If it fails, it has not been written, or the error is
-// an [*UnclearError].
-func (r *records) append(rec Record) error {
-	rec.Time, rec.Who, rec.Kind, rec.Target = time.Now().UTC().Truncate(time.Second), who(), r.kind, r.target
-	line, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	fresh := !exists(r.path)
-	f, err := r.open(os.O_RDWR | os.O_CREATE | os.O_APPEND)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	line = append(line, '\n')
-	if size := info.Size(); size > 0 {
-		var last [1]byte
-		if _, err := f.ReadAt(last[:], size-1); err != nil {
-			return err
-		}
-		if last[0] != '\n' {
-			line = append([]byte{'\n'}, line...)
+// summary is a record of changes.
+func summary(id string, changes []Change) Record {
+	rec := Record{ID: id}
+	for _, c := range changes {
+		switch c.Reason {
+		case Generated, Given:
+			rec.Rotated = append(rec.Rotated, c.Name)
+		case Followed:
+			rec.Followed = append(rec.Followed, c.Name)
+		case Kept:
+			rec.Kept = append(rec.Kept, c.Name)
+		case Dropped:
+			rec.Dropped = append(rec.Dropped, c.Name)
 		}
 	}
-	_, err = f.Write(line)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		if f.Truncate(info.Size()) != nil {
-			return &UnclearError{err}
-		}
-		return err
-	}
-	if fresh {
-		if err := syncDir(filepath.Dir(r.path)); err != nil {
-			return &UnclearError{err}
-		}
-	}
-	return nil
+	return rec
 }
 
-// who is user@host; the user who called sudo, if one did.
+// undated are the values that the schema wants rotated and that have no record.
+func undated(r Request, entries []Entry, past []Record) map[string]time.Time {
+	known := rotatedAt(past)
+	since := make(map[string]time.Time)
+	for _, e := range entries {
+		it := r.Schema.Item(e.Name)
+		if it == nil || it.Rotate == 0 || e.Since.IsZero() || e.empty() {
+			continue
+		}
+		if _, dated := known[e.Name]; !dated {
+			since[e.Name] = e.Since.UTC().Truncate(time.Second)
+		}
+	}
+	return since
+}
+
+// standing returns the records of rotations that were done and not undone.
+func standing(all []Record) (done []Record) {
+	last := make(map[string]Outcome)
+	for _, r := range all {
+		last[r.ID] = r.Outcome
+	}
+	for _, r := range all {
+		if r.Outcome == OutcomeDone && last[r.ID] != OutcomeUndone {
+			done = append(done, r)
+		}
+	}
+	return done
+}
+
+// wrote reports whether the rotation gave a variable a new value.
+func (r *Record) wrote(name string) bool {
+	return slices.Contains(r.Rotated, name) || slices.Contains(r.Followed, name)
+}
+
+// rotatedAt says when each value was last changed, as far as the records tell.
+func rotatedAt(all []Record) map[string]time.Time {
+	at := make(map[string]time.Time)
+	for _, r := range all {
+		for name, since := range r.Since {
+			if _, known := at[name]; !known {
+				at[name] = since
+			}
+		}
+	}
+	for _, r := range standing(all) {
+		for _, names := range [][]string{r.Rotated, r.Followed} {
+			for _, name := range names {
+				at[name] = r.Time
+			}
+		}
+	}
+	return at
+}
+
+// newID names a rotation. IDs sort by time.
+func newID() string {
+	b := make([]byte, 3)
+	rand.Read(b)
+	return stamp() + "-" + hex.EncodeToString(b)
+}
+
+func stamp() string { return time.Now().UTC().Format("20060102T150405Z") }
+
+// who is user@host; the user is the one who called sudo, if one did.
 func who() string {
 	name := os.Getenv("SUDO_USER")
 	if name == "" {
@@ -183,31 +165,10 @@ func who() string {
 			name = "uid " + strconv.Itoa(os.Getuid())
 		}
 	}
+
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	return name + "@" + host
-}
-
-// rotatedAt is when each value was last changed, by the records.
-func rotatedAt(all []Record) map[string]time.Time {
-	done := make(map[string]Outcome)
-	for _, r := range all {
-		done[r.ID] = r.Outcome // the last one
-	}
-	at := make(map[string]time.Time)
-	for _, r := range all {
-		for name, since := range r.Since {
-			if _, known := at[name]; !known {
-				at[name] = since
-			}
-		}
-		if r.Outcome == OutcomeDone && done[r.ID] != OutcomeUndone {
-			for _, name := range append(r.Rotated, r.Followed...) {
-				at[name] = r.Time
-			}
-		}
-	}
-	return at
 }

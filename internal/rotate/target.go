@@ -1,54 +1,78 @@
 package rotate
 
-import "time"
+import (
+	"time"
 
-// A Target is a store of secrets. Its methods are called in the order of the steps in the package's comment.
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
+)
+
+// A Target is a store of secrets. Its methods are called in the order of the steps in the package's
+// comment.
 type Target interface {
-	// Kind is dotenv, dir, swarm or k8s, and Place what it is: a path, a service, NAMESPACE/SECRET.
+	// Kind is dotenv, dir, swarm or k8s. Place names the store: a path, services, NAMESPACE/SECRET.
 	Kind() string
 	Place() string
 
-	// Beside is the directory for the records.
-	Beside() string
+	// Beside is the directory for the records, between Open and Close.
+	Beside() *dirfd.Dir
 
-	// Open locks the store, and Close lets go of it.
+	// Open locks the store, and Close unlocks it.
 	Open() error
 	Close()
 
-	// Recover finishes or undoes what a killed rotation left. Begun is its last record, or nil if none is without an end.
+	// Recover finishes or undoes what a killed rotation left. Begun is the last record, if that
+	// rotation has no end, or nil.
 	Recover(begun *Record) (Recovery, error)
 
 	// Read returns what is stored.
 	Read() ([]Entry, error)
 
-	// Stage backs up, and prepares the changes without any effect yet. It returns where the backup is, in words.
+	// Stage makes a backup and prepares the changes, without any effect yet. It returns words that
+	// say where the backup is.
 	Stage(changes []Change) (backup string, err error)
 
-	// Discard takes back what Stage prepared.
+	// Discard removes what Stage prepared.
 	Discard()
 
-	// Commit is the switch. If it fails, either nothing has changed, or the error is an [*UnclearError].
+	// Commit is the switch. If it fails, nothing has changed, or the error is an [*UnclearError].
 	Commit() error
 
-	// StageUndo is Stage for what was before the last Commit.
+	// StageUndo prepares to go back to the values from before the last Commit.
 	StageUndo() error
 
-	// Notes are what the operator should know after a Commit.
+	// Notes are for the operator, after a Commit.
 	Notes() []string
 }
 
-// What only some targets need.
+// Interfaces that only some targets have.
 type (
-	// interruptible is asked, from before Open until Commit, whether the operator wants to stop.
+	// An interruptible target asks, from before Open until Commit, whether the operator wants to
+	// stop.
 	interruptible interface{ InterruptedBy(func() bool) }
 
-	// identified has the rotation's ID in the store, and is told before Stage.
+	// A guarded target knows who else writes the store's values and may undo a rotation. Guard is
+	// called before Stage. Refusals are for what is certain to undo it.
+	guarded interface {
+		Guard(changes []Change) (warnings, refusals []string, err error)
+	}
+
+	// An identified target keeps the rotation's ID in the store. It gets the ID before Stage.
 	identified interface{ Identify(id string) }
 
-	// settled keeps a sign that a switch is complete until a record says so.
+	// A witness can tell later whether a value is still the one that a rotation wrote.
+	witness interface {
+		// Digest is called after Stage or Read. It returns "" if the target can't tell any more.
+		Digest(name string, value Secret) string
+
+		// LastWriter returns who wrote a value last and when, or "" if that is unknown.
+		LastWriter(name string) (who string, at time.Time)
+	}
+
+	// A settled target keeps a sign that a switch is complete, until a record says so.
 	settled interface{ Settle() }
 
-	// finished removes what is not needed any more when all went well, and returns what to tell the operator.
+	// A finished target removes what is not needed any more when all went well. It returns notes
+	// for the operator.
 	finished interface{ Finish() (notes []string) }
 )
 
@@ -57,18 +81,21 @@ type Entry struct {
 	Name   string // of the variable
 	Where  string // the file or secret
 	Value  Secret
-	Hidden bool      // the store does not tell the value
-	Since  time.Time // when it, or the file that it is in, was last written
+	Hidden bool      // the store does not show the value
+	Since  time.Time // when the entry, or the file that it is in, was last written
 }
 
-// A Recovery says what was found after a killed rotation.
+// empty reports whether the entry is known to have no value.
+func (e *Entry) empty() bool { return e.Value == "" && !e.Hidden }
+
+// A Recovery says what a killed rotation left.
 type Recovery int
 
 const (
 	NothingLeft Recovery = iota
 	Finished             // the new values count
 	Undone               // the old values count
-	Unknown              // what would tell was removed by somebody
+	Unknown              // somebody removed what would tell
 )
 
 // An UnclearError says that a switch failed halfway and could not be taken back at once.
@@ -77,27 +104,27 @@ type UnclearError struct{ Err error }
 func (e *UnclearError) Error() string { return e.Err.Error() }
 func (e *UnclearError) Unwrap() error { return e.Err }
 
-// A Change is one of a plan.
+// A Change is one change of a plan.
 type Change struct {
 	Name   string
-	Kind   Kind
-	From   string // the variable that it keeps the previous value of
+	Reason Reason
+	From   string // the variable whose previous value it keeps
 	After  string // the variable that a new one is put beside
 	Old    Secret
 	New    Secret
 	HadOld bool
-	How    string // in words: hex(32), from stdin
+	How    string // how the value was made, in words: hex(32), as given
 
-	pieces []piece // of Followed
+	pieces []piece // of a Followed value
 }
 
-// Kind is why a value changes.
-type Kind string
+// Reason is why a value changes.
+type Reason string
 
 const (
-	Generated Kind = "generated"
-	Given     Kind = "given"    // with --set
-	Followed  Kind = "followed" // it holds one that was rotated
-	Kept      Kind = "kept"     // as NAME_PREVIOUS
-	Dropped   Kind = "dropped"
+	Generated Reason = "generated"
+	Given     Reason = "given"    // with --set
+	Followed  Reason = "followed" // it contains a value that was rotated
+	Kept      Reason = "kept"     // as NAME_PREVIOUS
+	Dropped   Reason = "dropped"
 )

@@ -1,25 +1,27 @@
 package rotate
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
 )
 
-// volume is a directory in the kubelet's layout: NAME is a symlink to ..data/NAME, ..data is one to a tree ..TIME.RANDOM, and
-// a new tree is switched to by renaming a new ..data over the old (AtomicWriter in Kubernetes' pkg/volume/util). All values
-// change in one rename. As long as ..data_tmp is there, it has not happened: that is what recover goes by.
-type volume struct {
-	path string
-	old  string // name of the tree that is replaced
-	now  string // name of the new one
+// volumeLayout is the kubelet's layout of a directory: NAME is a symlink to ..data/NAME, and ..data
+// is a symlink to a tree named ..TIME.RANDOM. Renaming a new ..data over the old one switches to a
+// new tree (AtomicWriter in Kubernetes' pkg/volume/util), so all values change in one rename. As
+// long as ..data_tmp is there, the switch has not happened: recover goes by that.
+type volumeLayout struct {
+	dir  *dirfd.Dir
+	old  string     // the name of the tree that is replaced
+	now  string     // the name of the new tree
+	made *dirfd.Dir // the new tree, until it counts
+	info dirfd.Info
 }
 
 const (
@@ -27,33 +29,48 @@ const (
 	dataTemp = "..data_tmp"
 )
 
-// treeName is what the kubelet calls its trees; ours are called so too.
+// treeName matches the kubelet's names of trees, and ours.
 var treeName = regexp.MustCompile(`^\.\.\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d\.\w+$`)
 
 // isVolume reports whether a directory has the kubelet's layout.
-func isVolume(path string) bool {
-	info, err := os.Lstat(filepath.Join(path, dataLink))
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
+func isVolume(dir *dirfd.Dir) bool {
+	info, err := dir.Lstat(dataLink)
+	return err == nil && info.Mode&fs.ModeSymlink != 0
 }
 
-func (v *volume) at(parts ...string) string {
-	return filepath.Join(append([]string{v.path}, parts...)...)
-}
-
-// tree is the one that ..data leads to.
-func (v *volume) tree() (string, error) {
-	name, err := os.Readlink(v.at(dataLink))
+// current is the name of the tree that ..data leads to.
+func (v *volumeLayout) current() (string, error) {
+	name, err := v.dir.Readlink(dataLink)
 	if err != nil {
 		return "", err
 	}
 	if name != filepath.Base(name) || name == "." || name == ".." {
-		return "", fmt.Errorf("%s leads to %s, not to a directory beside it: this is not the kubelet's layout", Printable(v.at(dataLink)), Printable(name))
+		return "", fmt.Errorf("%s leads to %s, not to a directory beside it: this is not the "+
+			"kubelet's layout", printable.Line(v.dir.Join(dataLink)), printable.Line(name))
 	}
 	return name, nil
 }
 
-func (v *volume) recover(begun bool) (Recovery, error) {
-	if exists(v.at(dataTemp)) {
+// tree opens the tree that ..data leads to.
+func (v *volumeLayout) tree() (*dirfd.Dir, error) {
+	name, err := v.current()
+	if err != nil {
+		return nil, err
+	}
+	return v.dir.Sub(name)
+}
+
+func (v *volumeLayout) read() (map[string]*secretFile, error) {
+	tree, err := v.tree()
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	return readFiles(tree)
+}
+
+func (v *volumeLayout) recover(begun bool) (Recovery, error) {
+	if v.dir.Exists(dataTemp) {
 		return Undone, nil
 	}
 	if err := v.tidy(); err != nil {
@@ -65,163 +82,247 @@ func (v *volume) recover(begun bool) (Recovery, error) {
 	return NothingLeft, nil
 }
 
-// tidy removes trees that ..data does not lead to, and makes the links those of the files.
-func (v *volume) tidy() error {
-	current, err := v.tree()
+// tidy removes trees that ..data does not lead to, and makes the links agree with the files.
+func (v *volumeLayout) tidy() error {
+	current, err := v.current()
 	if err != nil {
 		return err
 	}
-	names, err := os.ReadDir(v.path)
+
+	tree, err := v.dir.Sub(current)
 	if err != nil {
 		return err
 	}
-	for _, e := range names {
-		if e.IsDir() && e.Name() != current && treeName.MatchString(e.Name()) {
-			if err := os.RemoveAll(v.at(e.Name())); err != nil {
-				return err
-			}
-		}
-		if target, err := os.Readlink(v.at(e.Name())); err == nil && target == filepath.Join(dataLink, e.Name()) && !exists(v.at(target)) {
-			if err := os.Remove(v.at(e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	files, err := os.ReadDir(v.at(current))
+
+	defer tree.Close()
+
+	names, err := v.dir.Names()
 	if err != nil {
 		return err
 	}
-	for _, e := range files {
-		if !strings.HasPrefix(e.Name(), "..") && !exists(v.at(e.Name())) {
-			if err := os.Symlink(filepath.Join(dataLink, e.Name()), v.at(e.Name())); err != nil {
-				return err
-			}
+
+	for _, name := range names {
+		if err := v.tidyName(name, current, tree); err != nil {
+			return err
 		}
 	}
-	return syncDir(v.path)
+
+	files, err := tree.Names()
+	if err != nil {
+		return err
+	}
+
+	for _, name := range files {
+		if strings.HasPrefix(name, "..") || v.dir.Exists(name) {
+			continue
+		}
+		if err := v.dir.Symlink(filepath.Join(dataLink, name), name); err != nil {
+			return err
+		}
+	}
+	return v.dir.Sync()
 }
 
-func (v *volume) discard() {
-	current, err := v.tree()
-	if tree, staged := os.Readlink(v.at(dataTemp)); err == nil && staged == nil && treeName.MatchString(tree) && tree != current {
-		os.RemoveAll(v.at(tree))
+// tidyName removes what has a name in the volume if it is an old tree, or a link to a file that the
+// current tree does not have.
+func (v *volumeLayout) tidyName(name, current string, tree *dirfd.Dir) error {
+	info, err := v.dir.Lstat(name)
+	isTree := err == nil && info.Mode.IsDir() && treeName.MatchString(name)
+	if isTree && name != current {
+		if err := v.dir.RemoveAll(name); err != nil {
+			return err
+		}
 	}
-	os.RemoveAll(v.at(dataTemp)) // a link; whatever else it is stands in the way
+
+	target, err := v.dir.Readlink(name)
+	isLink := err == nil && target == filepath.Join(dataLink, name)
+	if isLink && !tree.Exists(name) {
+		return removeIfThere(v.dir, name)
+	}
+	return nil
+}
+
+func (v *volumeLayout) discard() {
+	current, err := v.current()
+	if v.made != nil && v.now != current {
+		v.made.Empty() // wherever it is now
+		v.dir.RemoveAll(v.now)
+	}
+
+	v.close()
+
+	tree, staged := v.dir.Readlink(dataTemp)
+	known := err == nil && staged == nil
+	if known && treeName.MatchString(tree) && tree != current {
+		v.dir.RemoveAll(tree)
+	}
+
+	v.dir.RemoveAll(dataTemp) // a link; anything else of that name would stand in the way
+}
+
+// settle has nothing to remove: where ..data leads tells all.
+func (v *volumeLayout) settle() {}
+
+func (v *volumeLayout) close() {
+	v.made.Close()
+	v.made = nil
 }
 
 // stage writes the new tree and the link to it.
-func (v *volume) stage(staged []stagedFile) (err error) {
-	if v.old, err = v.tree(); err != nil {
+func (v *volumeLayout) stage(staged []stagedFile) (err error) {
+	v.close()
+	if v.old, err = v.current(); err != nil {
 		return err
 	}
-	b := make([]byte, 5)
-	rand.Read(b)
-	v.now = ".." + time.Now().UTC().Format("2006_01_02_15_04_05") + "." + hex.EncodeToString(b)
-	changed := make(map[string]stagedFile)
-	for _, s := range staged {
-		changed[s.file] = s
-	}
-	if err := v.copyTree(changed); err != nil {
-		os.RemoveAll(v.at(v.now))
-		return err
-	}
-	for _, s := range changed {
-		if s.old == nil {
-			if err := writeNew(v.at(v.now, s.file), s.now.data, s.now.kept); err != nil {
-				os.RemoveAll(v.at(v.now))
-				return err
-			}
-		}
-	}
-	if err := syncDir(v.at(v.now)); err != nil {
-		return err
-	}
-	if err := os.Symlink(v.now, v.at(dataTemp)); err != nil {
-		os.RemoveAll(v.at(v.now))
-		return err
-	}
-	return syncDir(v.path)
-}
 
-// copyTree copies the old tree, but for the files that change.
-func (v *volume) copyTree(changed map[string]stagedFile) error {
-	var dirs []string
-	err := filepath.WalkDir(v.at(v.old), func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(v.at(v.old), path)
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		to := v.at(v.now, name)
-		switch {
-		case e.IsDir():
-			dirs = append(dirs, to)
-			return copyDir(to, info)
-		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(target, to)
-		}
-		s, ok := changed[name]
-		if ok && s.now == nil {
-			return nil
-		}
-		if ok {
-			return writeNew(to, s.now.data, s.now.kept)
-		}
-		data, kept, err := readRegular(path)
-		if err != nil {
-			return err
-		}
-		kept.modified = info.ModTime()
-		return writeNew(to, data, kept)
-	})
-	for _, dir := range dirs {
-		err = errors.Join(err, syncDir(dir))
-	}
-	return err
-}
-
-// copyDir makes a directory like another.
-func copyDir(path string, like fs.FileInfo) error {
-	if err := os.Mkdir(path, 0o700); err != nil {
-		return err
-	}
-	made, err := os.Lstat(path)
+	old, err := v.dir.Sub(v.old)
 	if err != nil {
 		return err
 	}
-	if err := attributesOf(path, like).own(made, func(uid, gid int) error { return os.Chown(path, uid, gid) }); err != nil {
+
+	defer old.Close()
+
+	stamp := time.Now().UTC().Format("2006_01_02_15_04_05")
+	v.now = fmt.Sprintf("..%s.%x", stamp, random(5))
+	if v.made, err = v.dir.Mkdir(v.now); err != nil {
 		return err
 	}
-	return os.Chmod(path, like.Mode()&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky))
+	if v.info, err = v.made.Stat(); err != nil {
+		return err
+	}
+
+	changed := make(map[string]stagedFile)
+	for _, s := range staged {
+		changed[s.file] = s
+		if s.old == nil {
+			if _, err := writeNew(v.made, s.file, s.now.data, s.now.kept); err != nil {
+				return err
+			}
+		}
+	}
+
+	if err := copyTree(old, v.made, changed); err != nil {
+		return err
+	}
+	if err := v.dir.Symlink(v.now, dataTemp); err != nil {
+		return err
+	}
+	return v.dir.Sync()
+}
+
+// copyTree copies a tree into one that was just made, except for the files that change. A directory
+// gets its owner and mode when all is in it: until then nobody else can enter or move it.
+func copyTree(from, to *dirfd.Dir, changed map[string]stagedFile) error {
+	names, err := from.Names()
+	if err != nil {
+		return err
+	}
+
+	for _, name := range names {
+		if s, ok := changed[name]; !ok {
+			err = copyEntry(from, to, name)
+		} else if s.now != nil && s.old != nil {
+			_, err = writeNew(to, name, s.now.data, s.now.kept)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := likeDir(from, to); err != nil {
+		return err
+	}
+	return to.Sync()
+}
+
+func copyEntry(from, to *dirfd.Dir, name string) error {
+	info, err := from.Lstat(name)
+	if err != nil {
+		return err
+	}
+
+	switch {
+	case info.Mode.IsDir():
+		sub, err := from.Sub(name)
+		if err != nil {
+			return err
+		}
+
+		defer sub.Close()
+		made, err := to.Mkdir(name)
+		if err != nil {
+			return err
+		}
+
+		defer made.Close()
+		return copyTree(sub, made, nil)
+	case info.Mode&fs.ModeSymlink != 0:
+		target, err := from.Readlink(name)
+		if err != nil {
+			return err
+		}
+		return to.Symlink(target, name)
+	}
+
+	data, kept, info, err := readRegular(from, name)
+	if err != nil {
+		return err
+	}
+
+	kept.modified = info.Modified
+	_, err = writeNew(to, name, data, kept)
+	return err
+}
+
+// likeDir gives a directory the owner, mode and access control lists of another.
+func likeDir(from, to *dirfd.Dir) error {
+	like, err := from.Stat()
+	if err != nil {
+		return err
+	}
+
+	made, err := to.Stat()
+	if err != nil {
+		return err
+	}
+
+	a := attributesOf(from, like)
+	a.mode = like.Mode & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
+	return a.give(to, made)
 }
 
 // commit flips ..data.
-func (v *volume) commit() error {
-	current, err := v.tree()
+func (v *volumeLayout) commit() error {
+	current, err := v.current()
 	if err != nil {
 		return err
 	}
 	if current != v.old {
-		return fmt.Errorf("%s was updated by someone else in this moment: nothing was changed by this: run it again", Printable(v.path))
+		return fmt.Errorf("%s was updated by someone else in this moment: nothing was changed by "+
+			"this: run it again", printable.Line(v.dir.Path()))
 	}
-	if err := os.Rename(v.at(dataTemp), v.at(dataLink)); err != nil {
+
+	tree, err := v.dir.Readlink(dataTemp)
+	if err != nil || tree != v.now || !v.dir.Is(v.now, v.info) {
+		return v.dir.Replaced(dataTemp)
+	}
+	if err := v.dir.Rename(dataTemp, v.dir, dataLink); err != nil {
 		return err
 	}
-	if err := syncDir(v.path); err != nil {
-		return &UnclearError{fmt.Errorf("the new values are in place, but may not be on the disk: %w", err)}
+
+	v.close()
+
+	if err := v.dir.Sync(); err != nil {
+		return &UnclearError{fmt.Errorf("the new values are in place, but may not be on the "+
+			"disk: %w", err)}
 	}
 	if err := v.tidy(); err != nil {
-		return &UnclearError{fmt.Errorf("the new values are in place, but tidying up failed: %w: mend that and run it again", err)}
+		return &UnclearError{fmt.Errorf("the new values are in place, but tidying up failed: %w: "+
+			"mend that and run it again", err)}
+	}
+
+	current, err = v.current()
+	if err != nil || current != v.now || !v.dir.Is(v.now, v.info) {
+		return &UnclearError{v.dir.Replaced(dataLink)}
 	}
 	return nil
 }

@@ -4,82 +4,64 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/nearest"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
-// Printable is text from outside as part of a message: on one line, and without escape sequences for a terminal.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-// about puts what an error is about before it; before each, if it is several.
-func about(what string, err error) error {
+// about puts the subject before an error; of several joined errors, before each.
+func about(subject string, err error) error {
 	joined, several := err.(interface{ Unwrap() []error })
 	if !several {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", subject, err)
 	}
+
 	var all []error
 	for _, e := range joined.Unwrap() {
-		all = append(all, about(what, e))
+		all = append(all, about(subject, e))
 	}
 	return errors.Join(all...)
 }
 
-// Suggest returns ": did you mean X?" for the name most like a wrong one, or nothing when none is near.
-func Suggest(wrong string, names []string) string {
-	best, least := "", (len(wrong)+1)/3+1
-	for _, name := range names {
-		if d := distance(strings.ToUpper(wrong), strings.ToUpper(name)); d < least {
-			best, least = name, d
-		}
+// Word makes a word of the command line that should be a variable's name fit for a message. A word
+// that neither is like a known name nor looks like a name may be a value that somebody typed there,
+// so it is not shown.
+func Word(word string, known []string) string {
+	nearKnown := dotenv.IsName(word) && nearest.Name(word, "", known) != ""
+	if looksLikeName(word) || nearKnown {
+		return word
 	}
-	if best == "" {
-		return ""
-	}
-	return ": did you mean " + best + "?"
+	return fmt.Sprintf("a word of %d characters (not shown: it may be a value)",
+		utf8.RuneCountInString(word))
 }
 
-// distance is how many letters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+// looksLikeName reports whether a word is written as names are: JWT_SECRET_KEY, S3_BUCKET, PATH. An
+// access key of AWS has digits and no underscore.
+func looksLikeName(word string) bool {
+	odd := strings.ContainsFunc(word, func(r rune) bool {
+		return r != '_' && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	})
+	hasDigit := strings.ContainsAny(word, "0123456789")
+	return dotenv.IsName(word) && !odd && (strings.Contains(word, "_") || !hasDigit)
 }
 
-// variable is the variable that a file gives, as secret-entrypoint names it. For a file that it makes none of, that is the file's own name,
-// which no schema has.
+// variable returns the variable that a file gives, as secret-entrypoint names it. If the file gives
+// none, it returns the file's own name, which no schema has.
 func variable(file string) string {
-	name, wrong := inject.Name("", file)
-	if wrong != "" {
-		return Printable(file)
+	name, err := inject.Name("", file)
+	if err != nil {
+		return printable.Line(file)
 	}
 	return name
 }
 
 const previousSuffix = "_PREVIOUS"
 
-// previousFile is what the file beside a file is called that keeps its previous value, in the same manner of writing.
+// previousFile returns the name of the file that keeps another file's previous value. It is written
+// in the same manner: jwt_previous, jwt-key-previous, JWT_PREVIOUS.
 func previousFile(file string) string {
 	suffix := previousSuffix
 	if strings.ToUpper(file) != file {

@@ -26,8 +26,8 @@ func newKey() (digestKey, error) {
 }
 
 // sum is SipHash-2-4 of a text (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012):
-// made to tell whether two texts are equal without telling anything of them to who has not the key. Package
-// crypto/sha256 would add 170 KB to every image.
+// made to tell whether two texts are equal, and to tell nothing of them to anyone without the key.
+// Package crypto/sha256 would add 170 KB to every image.
 func (k digestKey) sum(text string) uint64 {
 	v0, v1 := k[0]^0x736f6d6570736575, k[1]^0x646f72616e646f6d
 	v2, v3 := k[0]^0x6c7967656e657261, k[1]^0x7465646279746573
@@ -38,12 +38,14 @@ func (k digestKey) sum(text string) uint64 {
 		v3, v1 = bits.RotateLeft64(v3, 21)^v0, bits.RotateLeft64(v1, 17)^v2
 		v2 = bits.RotateLeft64(v2, 32)
 	}
+
 	block := func(m uint64) {
 		v3 ^= m
 		round()
 		round()
 		v0 ^= m
 	}
+
 	last := uint64(len(text)) << 56
 	for ; len(text) >= 8; text = text[8:] {
 		block(word(text[:8]))

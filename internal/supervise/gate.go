@@ -8,32 +8,56 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/sockets"
 )
 
-// The gate is a pair of connected sockets between the supervisor and a candidate, the process that is to
-// become the next generation of the command. Both ends are in this file. What is said, in order:
+// The gate is a pair of connected sockets between the supervisor and a candidate, the process that
+// is to become the next generation of the command. Both ends are in this file. What is said, in
+// order:
 //
 //  1. supervisor: a [Request], with the key for digests
 //  2. candidate:  a [Report], when it has loaded everything and stands ready, or why it does not
-//  3. supervisor: go. Or it cancels, by closing its end (and killing the candidate)
-//  4. candidate:  the end of file, for its end is close-on-exec: it is the command now. Or a
+//  3. supervisor: go. Or verify: then the candidate tries whether its secrets work, and reports
+//     again. Or it cancels, by closing its end (and killing the candidate)
+//  4. candidate:  a listener for the calls that make sockets listen, if it is to trap them
+//  5. candidate:  the end of file, for its end is close-on-exec: it is the command now. Or a
 //     [Failure]: execve failed
 //
 // A candidate that reads the end of file has lost its supervisor, or was cancelled, and goes.
-// Each message is its length in four bytes and its fields; a list is its length and its items.
+// Each message is its length in four bytes, its kind in one, and its fields; a list is its length
+// and its items.
 
-// gateOption comes before the options of the command line, with the descriptor of the candidate's end.
+// gateOption comes before the options of the command line, with the descriptor of the candidate's
+// end.
 const gateOption = "--gate="
 
-// maxMessage bounds what one end believes of the other: a report of ten thousand secrets has one megabyte.
+// maxMessage bounds what one end believes of the other: a report of ten thousand secrets has one
+// megabyte.
 const maxMessage = 8 << 20
 
-// goAhead is the byte that says go.
-const goAhead = 'g'
+// A Word is what the supervisor says to a candidate that has reported: one byte.
+type Word byte
+
+const (
+	Cancel Word = 0 // nothing more will be said: go away
+	Go     Word = 'g'
+	Verify Word = 'v'
+)
+
+// The kinds of messages.
+const (
+	requestMessage = 'q'
+	reportMessage  = 'r'
+	noteMessage    = 'n'
+	trapMessage    = 't' // a descriptor comes with it
+	failureMessage = 'f'
+)
 
 // A Request is what a candidate is told before it loads.
 type Request struct {
@@ -84,39 +108,85 @@ func openGate() (*gate, int, error) {
 	return &gate{os.NewFile(uintptr(pair[0]), "gate")}, pair[1], nil
 }
 
-// A message is what the candidate said, or that it will say no more: then both are nil.
+// A message is what the candidate said, or that it will say no more: then all are nil.
 type message struct {
 	report  *Report
+	note    []Line
+	trap    *trap
 	failure *Failure
 }
 
-// converse sends the request and returns what the candidate says, as it comes. The channel is closed
-// at the end of file, which also ends the goroutine; it never waits for the receiver.
+// A trap is a seccomp listener, or the reason why there is none.
+type trap struct {
+	listener int // -1: none
+	reason   sockets.Reason
+}
+
+// converse sends the request and returns what the candidate says, as it comes. The channel is
+// closed at the end of file, which also ends the goroutine; it never waits for the receiver.
 func (g *gate) converse(r Request) <-chan message {
-	said := make(chan message, 2)
+	// All that a candidate says: a report twice, a note, a trap, a failure.
+	said := make(chan message, 5)
 	go func() {
 		defer close(said)
 		var e encoder
 		e.request(r)
-		if e.writeTo(g.socket) != nil {
+		if e.writeTo(g.socket, requestMessage) != nil {
 			return
 		}
-		d := readMessage(g.socket)
-		report := d.report()
-		if d.bad {
-			return
-		}
-		said <- message{report: report}
-		d = readMessage(g.socket)
-		if failure := d.failure(); !d.bad {
-			said <- message{failure: failure}
+
+		for range cap(said) {
+			var m message
+			switch d := readMessage(g.socket); d.kind {
+			case reportMessage:
+				if m.report = d.report(); d.bad {
+					return
+				}
+			case noteMessage:
+				if m.note = []Line{d.line()}; d.bad {
+					return
+				}
+			case trapMessage:
+				if m.trap = g.trapped(); m.trap == nil {
+					return
+				}
+			case failureMessage:
+				if m.failure = d.failure(); d.bad {
+					return
+				}
+			default:
+				return
+			}
+
+			said <- m
 		}
 	}()
 	return said
 }
 
-func (g *gate) sayGo() error {
-	_, err := g.socket.Write([]byte{goAhead})
+// trapped receives what follows the word that it comes.
+func (g *gate) trapped() *trap {
+	conn, err := g.socket.SyscallConn()
+	if err != nil {
+		return nil
+	}
+
+	t := &trap{listener: -1}
+	waited := conn.Read(func(fd uintptr) bool {
+		var mark byte
+		mark, t.listener, err = sockets.Receive(int(fd))
+		t.reason = sockets.Reason(mark)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if waited != nil || err != nil {
+		return nil
+	}
+
+	return t
+}
+
+func (g *gate) say(w Word) error {
+	_, err := g.socket.Write([]byte{byte(w)})
 	return err
 }
 
@@ -138,8 +208,10 @@ func Inherited(args []string) (c *Candidate, rest []string, err error) {
 	}
 	fd, err := strconv.Atoi(strings.TrimPrefix(args[0], gateOption))
 	if err != nil || !isSocket(fd) {
-		return nil, nil, errors.New(gateOption + " is how a supervisor starts its command, not an option")
+		return nil, nil, errors.New(gateOption +
+			" is how a supervisor starts its command, not an option")
 	}
+
 	unix.CloseOnExec(fd)
 	c = &Candidate{socket: descriptor(fd), parent: unix.Getppid()}
 	d := readMessage(c.socket)
@@ -158,32 +230,118 @@ func isSocket(fd int) bool {
 // Digest is a value's digest under the supervisor's key.
 func (c *Candidate) Digest(value string) uint64 { return c.key.sum(value) }
 
-// Report tells the supervisor what was found and waits for its word: true for go. The calling
-// goroutine must be locked to its thread until execve, which inherits what is set here: the
-// command dies with its supervisor (PR_SET_PDEATHSIG in prctl(2); a change of credentials clears
-// it, so that comes before).
-func (c *Candidate) Report(r Report) bool {
-	var e encoder
-	e.report(&r)
-	if e.writeTo(c.socket) != nil || !r.Ready {
-		return false
+// Report tells the supervisor what was found and waits for its word. The calling goroutine must be
+// locked to its thread until execve, which inherits what is set here: the command dies with its
+// supervisor (PR_SET_PDEATHSIG in prctl(2); a change of credentials clears it, so that comes
+// before).
+func (c *Candidate) Report(r Report) Word {
+	e := r.encode()
+	if e.writeTo(c.socket, reportMessage) != nil || !r.Ready {
+		return Cancel
 	}
+
 	word := make([]byte, 1)
-	if _, err := io.ReadFull(c.socket, word); err != nil || word[0] != goAhead {
-		return false
+	if _, err := io.ReadFull(c.socket, word); err != nil {
+		return Cancel
 	}
 	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) != nil {
-		return false
+		return Cancel
 	}
-	return unix.Getppid() == c.parent // else it died before the prctl
+
+	if unix.Getppid() != c.parent { // it died before the prctl
+		return Cancel
+	}
+	return Word(word[0])
 }
+
+// encode makes a message of a report. One that is longer than the supervisor believes loses the
+// last of its lines, whose number is told; if that does not do, it says just that.
+func (r *Report) encode() encoder {
+	var e encoder
+	if e.report(r); len(e.b) <= maxMessage {
+		return e
+	}
+	r.Lines = someOf(r.Lines)
+	e = encoder{}
+	if e.report(r); len(e.b) <= maxMessage {
+		return e
+	}
+
+	status := StatusFailed
+	if !r.Ready {
+		status = r.Status
+	}
+
+	*r = Report{Status: status, Lines: append(r.Lines, Line{
+		Level: Error,
+		Text: "too much is to be reported of " + strconv.Itoa(len(r.Secrets)) + " variables and " +
+			strconv.Itoa(len(r.Watch)) + " paths to watch: divide them among containers",
+	})}
+	e = encoder{}
+	e.report(r)
+	return e
+}
+
+// someOf returns the first of many lines, cut where one is too long, and says how many more there
+// are.
+func someOf(lines []Line) []Line {
+	const mostText, mostLine = 1 << 20, 64 << 10
+	var some []Line
+	size := 0
+	for i, l := range lines {
+		if len(l.Text) > mostLine {
+			l.Text = l.Text[:mostLine] + "..."
+		}
+
+		l.Fields = slices.Clone(l.Fields)
+		for j := range l.Fields {
+			if f := &l.Fields[j]; len(f.Value) > mostLine {
+				f.Value = f.Value[:mostLine] + "..."
+			}
+			size += len(l.Fields[j].Name) + len(l.Fields[j].Value)
+		}
+
+		if size += len(l.Text); size > mostText && i > 0 {
+			return append(some, Line{
+				Level: l.Level,
+				Text:  strconv.Itoa(len(lines)-i) + " more messages are left out",
+			})
+		}
+
+		some = append(some, l)
+	}
+
+	return some
+}
+
+// Note has the supervisor log a line now, before the report. It may be called once.
+func (c *Candidate) Note(l Line) {
+	var e encoder
+	e.line(&l)
+	e.writeTo(c.socket, noteMessage) // a supervisor that is gone will be noticed
+}
+
+// Trap makes the calls of what this process becomes that have to do with listening sockets stop
+// until the supervisor has answered them, and hands it the means. It is called right before execve.
+func (c *Candidate) Trap() {
+	listener, reason := sockets.Trap()
+	new(encoder).writeTo(c.socket, trapMessage)         // a supervisor that is gone
+	sockets.Send(int(c.socket), byte(reason), listener) // has ended this process
+	if listener >= 0 {
+		unix.Close(listener)
+	}
+}
+
+// Cancelled is a descriptor that becomes readable, or hangs up, when the supervisor sends the
+// candidate away: for poll(2) while the candidate is at something else than Report.
+func (c *Candidate) Cancelled() int { return int(c.socket) }
 
 // Fail tells the supervisor that execve failed.
 func (c *Candidate) Fail(f Failure) {
 	var e encoder
 	e.int(f.Status)
 	e.line(&f.Line)
-	e.writeTo(c.socket) //nolint:errcheck // there is no one else to tell
+	e.writeTo(c.socket, failureMessage) // there is no one else to tell
 }
 
 // descriptor reads and writes a blocking descriptor without the runtime's poller.
@@ -217,7 +375,11 @@ func (fd descriptor) Write(b []byte) (int, error) {
 // encoder builds a message.
 type encoder struct{ b []byte }
 
-func (e *encoder) int(n int)       { e.b = binary.AppendUvarint(e.b, uint64(n)) }
+// int would be inlined everywhere, which makes every image three kilobytes larger.
+//
+//go:noinline
+func (e *encoder) int(n int) { e.b = binary.AppendUvarint(e.b, uint64(n)) }
+
 func (e *encoder) digest(n uint64) { e.b = binary.LittleEndian.AppendUint64(e.b, n) }
 
 func (e *encoder) bool(v bool) {
@@ -251,10 +413,12 @@ func (e *encoder) report(r *Report) {
 	e.bool(r.Ready)
 	e.int(r.Status)
 	e.int(len(r.Secrets))
+
 	for _, s := range r.Secrets {
 		e.string(s.Name)
 		e.digest(s.Digest)
 	}
+
 	e.strings(r.Sources)
 	e.strings(r.Watch)
 	e.int(len(r.Lines))
@@ -274,30 +438,33 @@ func (e *encoder) line(l *Line) {
 	}
 }
 
-func (e *encoder) writeTo(w io.Writer) error {
+func (e *encoder) writeTo(w io.Writer, kind byte) error {
 	if len(e.b) > maxMessage {
 		return errors.New("message too long")
 	}
-	_, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(e.b))), e.b...))
+	head := append(binary.LittleEndian.AppendUint32(nil, uint32(len(e.b))), kind)
+	_, err := w.Write(append(head, e.b...))
 	return err
 }
 
 // decoder takes a message apart. After anything unexpected it is bad, and gives zeros.
 type decoder struct {
-	b   []byte
-	bad bool
+	kind byte
+	b    []byte
+	bad  bool
 }
 
 func readMessage(r io.Reader) *decoder {
-	var head [4]byte
+	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return &decoder{bad: true}
 	}
-	size := binary.LittleEndian.Uint32(head[:])
+	size := binary.LittleEndian.Uint32(head[:4])
 	if size > maxMessage {
 		return &decoder{bad: true}
 	}
-	d := &decoder{b: make([]byte, size)}
+
+	d := &decoder{b: make([]byte, size), kind: head[4]}
 	if _, err := io.ReadFull(r, d.b); err != nil {
 		return &decoder{bad: true}
 	}
@@ -351,7 +518,11 @@ func list[T any](d *decoder, item func() T) []T {
 }
 
 func (d *decoder) request() Request {
-	return Request{First: d.bool(), Sources: list(d, d.string), key: digestKey{d.digest(), d.digest()}}
+	return Request{
+		First:   d.bool(),
+		Sources: list(d, d.string),
+		key:     digestKey{d.digest(), d.digest()},
+	}
 }
 
 func (d *decoder) report() *Report {

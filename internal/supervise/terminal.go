@@ -2,21 +2,18 @@
 
 package supervise
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// A terminal is the one that controls this process. Its foreground process group, which gets what is
-// typed (Ctrl-C, Ctrl-Z) and may read, is lent to the command. The nil terminal is none: all methods do nothing.
+// A terminal is the one that controls this process. Its foreground process group, which gets what
+// is typed (Ctrl-C, Ctrl-Z) and may read, is lent to the command. The nil terminal is none: all
+// methods do nothing.
 type terminal struct {
 	own  int  // this process's group
 	lent bool // to the command's group
 }
 
-// findTerminal returns the controlling terminal if it is the standard input, as tini does. Behind a pipe, the terminal is for
-// another process of the job, which must keep it.
+// findTerminal returns the controlling terminal if it is the standard input, as tini does. Behind a
+// pipe, the terminal is for another process of the job, which must keep it.
 func findTerminal() *terminal {
 	if _, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err != nil {
 		return nil
@@ -24,7 +21,8 @@ func findTerminal() *terminal {
 	return &terminal{own: unix.Getpgrp()}
 }
 
-// foreground reports whether this process's group is in the foreground: otherwise the terminal is not ours to lend.
+// foreground reports whether this process's group is in the foreground: otherwise the terminal is
+// not ours to lend.
 func (t *terminal) foreground() bool {
 	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err == nil && group == t.own
@@ -32,7 +30,8 @@ func (t *terminal) foreground() bool {
 
 func (t *terminal) set(group int) {
 	withoutSignal(unix.SIGTTOU, func() {
-		unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, group) //nolint:errcheck // a terminal that hung up has no foreground
+		// A terminal that has hung up has no foreground group, and the call fails.
+		unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, group)
 	})
 }
 
@@ -52,36 +51,8 @@ func (t *terminal) take() {
 	}
 }
 
-// suspend: the command was stopped. Whoever waits for this process must see that, and this process
-// stops too until it is continued: the shell of its terminal, or who sent it the signal that stops.
-// PID 1 has neither, and cannot be stopped from inside its namespace (pid_namespaces(7)).
-func (s *supervisor) suspend() {
-	by, asked, pid := s.command.stopped, s.stopAsked, os.Getpid()
-	session, _ := unix.Getsid(0)
-	first := pid == 1 || pid == session // there is no shell above
-	switch {
-	case by == 0:
-		return
-	case asked && pid != 1:
-		s.stopAsked = false
-		s.terminal.take()
-		unix.Kill(pid, unix.SIGSTOP) //nolint:errcheck // cannot fail
-	case asked || s.terminal == nil:
-	case first && by == unix.SIGTSTP:
-		// Were it here in our place, Ctrl-Z would do nothing: its process group would be orphaned (setpgid(2)).
-		s.deliver(unix.SIGCONT)
-	case first:
-	case by == unix.SIGSTOP:
-		s.terminal.take()
-		unix.Kill(pid, unix.SIGSTOP) //nolint:errcheck // cannot fail
-	default: // the terminal's signals are for the whole job, of which a script that waits for us is a part
-		s.terminal.take()
-		unix.Kill(0, unix.SIGSTOP) //nolint:errcheck // cannot fail
-	}
-}
-
-// resume lends the foreground again, if the shell has put us there since it was taken back, or since we
-// were started in the background; and reports whether it did.
+// resume lends the foreground again, if the shell has put us there since it was taken back, or
+// since we were started in the background; and reports whether it did.
 func (t *terminal) resume(group int) bool {
 	if t == nil || t.lent || !t.foreground() {
 		return false

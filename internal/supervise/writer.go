@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A writer writes the log in a goroutine of its own: when nobody reads what the log is written to, and the pipe is full, signals are
-// forwarded and children reaped all the same. Lines that find no room are dropped, and counted.
+// A writer writes the log in a goroutine of its own: when nobody reads what the log is written to,
+// and the pipe is full, signals are forwarded and children reaped all the same. Lines that find no
+// room are dropped, and counted.
 type writer struct {
 	lines   chan Line
 	dropped int
@@ -20,7 +21,7 @@ type writer struct {
 // room is how many lines may wait.
 const room = 256
 
-// lastWords is how long the last lines may take.
+// lastWords is how long close waits for the last lines.
 const lastWords = time.Second
 
 func startWriter(write func(Line)) *writer {
@@ -35,23 +36,40 @@ func startWriter(write func(Line)) *writer {
 	return w
 }
 
+// burst is how long room is waited for, once, when many lines come together.
+const burst = 100 * time.Millisecond
+
 // log is called from one goroutine.
 func (w *writer) log(l Line) {
 	if w.dropped > 0 {
 		select {
-		case w.lines <- Line{Level: Warn, Text: strconv.Itoa(w.dropped) + " lines of this log were lost, since nobody read it"}:
+		case w.lines <- Line{
+			Level: Warn,
+			Text:  strconv.Itoa(w.dropped) + " lines of this log were lost, since nobody read it",
+		}:
 			w.dropped = 0
 		default:
 		}
 	}
+
 	select {
 	case w.lines <- l:
+		return
 	default:
-		w.dropped++
 	}
+
+	if w.dropped == 0 {
+		select {
+		case w.lines <- l:
+			return
+		case <-time.After(burst):
+		}
+	}
+
+	w.dropped++
 }
 
-// close waits for what was logged to be written, a while.
+// close waits a while until all lines are written.
 func (w *writer) close() {
 	close(w.lines)
 	select {

@@ -14,14 +14,22 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
+
+func TestMain(m *testing.M) {
+	leash.Hold()
+	os.Exit(m.Run())
+}
 
 // canary is in every secret, and in nothing that the shim prints itself.
 const canary = "c4n4ry"
 
-// A migration is one file of testdata: the script "original", the line "replacement", and for each situation
-// SITUATION/environ, SITUATION/files/PATH (below /), SITUATION/differs and SITUATION/stderr. A name that ends
-// in %q has its text quoted as in Go.
+// A migration is a block of docs/migrating.md, the line that replaces it there, and a file of testdata which has for
+// each situation SITUATION/environ, SITUATION/files/PATH (below /), SITUATION/differs and SITUATION/stderr. A name that
+// ends in %q has its text quoted as in Go.
 type migration struct {
 	name        string
 	original    string
@@ -43,15 +51,19 @@ func TestMigrations(t *testing.T) {
 	if err != nil || len(paths) < 10 {
 		t.Fatal(len(paths), err)
 	}
-	page, err := os.ReadFile("../../docs/migrating.md")
+	blocks, err := pages.Read("../..", "docs/migrating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	commands := pages.For(blocks, "TestMigrations")
+	differences := told(blocks)
+	found := make(map[int]bool) // blocks, by their line
 	shim := build(t)
 	for _, path := range paths {
 		m := parse(t, path)
+		m.find(t, commands, found)
 		t.Run(m.name, func(t *testing.T) {
-			m.told(t, string(page))
+			m.told(t, differences)
 			for _, name := range slices.Sorted(maps.Keys(m.situations)) {
 				for _, with := range m.with {
 					t.Run(name+"/"+with, func(t *testing.T) { m.compare(t, m.situations[name], with, shim) })
@@ -59,21 +71,40 @@ func TestMigrations(t *testing.T) {
 			}
 		})
 	}
-}
-
-// told checks that the page has the original, the replacement and every difference, word for word.
-func (m *migration) told(t *testing.T, page string) {
-	t.Helper()
-	for _, text := range []string{m.original, m.replacement} {
-		if !strings.Contains(page, strings.TrimSpace(text)) {
-			t.Errorf("docs/migrating.md does not have %q", text)
+	for _, b := range commands {
+		if !found[b.Line] {
+			t.Errorf("%s: no migration runs it", b.Where())
 		}
 	}
+	for line, is := range differences {
+		if !is {
+			t.Errorf("docs/migrating.md tells a difference that no migration has: %q", line)
+		}
+	}
+}
+
+// told are the differences that the page tells.
+func told(blocks []pages.Block) map[string]bool {
+	lines := make(map[string]bool)
+	for _, b := range blocks {
+		if b.Language == "text" {
+			for line := range strings.Lines(b.Text) {
+				lines[strings.TrimSuffix(line, "\n")] = false
+			}
+		}
+	}
+	return lines
+}
+
+// told checks that the page tells every difference, word for word.
+func (m *migration) told(t *testing.T, differences map[string]bool) {
+	t.Helper()
 	for name, s := range m.situations {
 		for _, line := range s.differs {
-			if !strings.Contains(page, line+"\n") {
+			if _, is := differences[line]; !is {
 				t.Errorf("%s: docs/migrating.md does not tell the difference %q", name, line)
 			}
+			differences[line] = true
 		}
 	}
 }

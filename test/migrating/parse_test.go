@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
 // parse reads a file of testdata. Its comment's line "with: sh bash" says what runs the original.
@@ -36,14 +38,6 @@ func parse(t *testing.T, path string) *migration {
 				t.Fatal(path, f.Name, err)
 			}
 		}
-		switch name {
-		case "original":
-			m.original = text
-			continue
-		case "replacement":
-			m.replacement = text
-			continue
-		}
 		which, part, ok := strings.Cut(name, "/")
 		s := m.situations[which]
 		if s == nil {
@@ -70,10 +64,26 @@ func parse(t *testing.T, path string) *migration {
 			t.Fatalf("%s: unknown part %s", path, f.Name)
 		}
 	}
-	if m.original == "" || m.replacement == "" || len(m.situations) == 0 {
-		t.Fatalf("%s is not complete", path)
+	if len(m.situations) == 0 {
+		t.Fatalf("%s has no situation", path)
 	}
 	return m
+}
+
+// find takes the original and its replacement from the page: the block of this name, and the next that begins with
+// secret-entrypoint. It marks both as found, by their lines.
+func (m *migration) find(t *testing.T, blocks []pages.Block, found map[int]bool) {
+	t.Helper()
+	for _, b := range blocks {
+		if b.Detail == m.name {
+			m.original, found[b.Line] = b.Text, true
+		}
+		if m.original != "" && strings.HasPrefix(b.Text, "secret-entrypoint ") {
+			m.replacement, found[b.Line] = b.Text, true
+			return
+		}
+	}
+	t.Fatalf("docs/migrating.md has no block %s with a replacement behind it", m.name)
 }
 
 // build makes the program as it is released.

@@ -1,0 +1,302 @@
+package inject
+
+import "strings"
+
+// RefusedName reports whether a variable of this name is refused from directories, dotenv files,
+// JSON and the defaults of a schema, because it changes how programs load or run: whoever writes
+// one of them runs code in the process, which is more than a secret's author should be able to.
+//
+// Programs add such variables with each version, so names that mean one thing everywhere are
+// refused by what they end in: a program to run, options for one, a place from which code or
+// configuration is loaded. A program whose variables have a scheme is refused by the scheme. A name
+// of a scheme that ends as secrets and accounts do is none of these: NODE_AUTH_TOKEN, LD_SDK_KEY,
+// MONO_CLIENT_ID. Case does not count: npm and .NET read their variables in any, and some systems'
+// loaders do.
+//
+// Not refused is what only says to whom a program talks (HTTP_PROXY, DATABASE_URL): a secret's
+// author says that anyway, and a proxy's URL often holds a password.
+//
+// Sources: ld.so(8), environ(7), bash(1), node(1), python(1), perlrun(1), ruby(1), java(1), php(1),
+// lua(1), git(1), openssl-env(7), npm's config(7), uWSGI's and Bundler's configuration pages, the
+// .NET runtime's configuration knobs.
+func RefusedName(name string) bool {
+	name = strings.ToUpper(name)
+	switch {
+	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
+		return true
+	// Any value may be @(exec://...), even of an unknown option.
+	case strings.HasPrefix(name, "UWSGI_"):
+		return true
+	case looksSecret(name), isListed(accountWords, lastWord(name)):
+		return false
+	}
+
+	return refusedScheme(strings.TrimLeft(name, "_")) || jvmOptions(name)
+}
+
+// isListed finds a word in a list of sorted words with a blank between: code that compares a name
+// with each of them would be twice as long as their text.
+func isListed(list, word string) bool {
+	for list != "" {
+		middle := len(list) / 2
+		begin := strings.LastIndexByte(list[:middle], ' ') + 1
+		end := len(list)
+		if n := strings.IndexByte(list[middle:], ' '); n >= 0 {
+			end = middle + n
+		}
+
+		switch found := list[begin:end]; {
+		case found == word:
+			return true
+		case found < word:
+			list = list[min(end+1, len(list)):]
+		default:
+			list = list[:max(begin-1, 0)]
+		}
+	}
+
+	return false
+}
+
+// accountWords end the names of what is no program's setting, besides secrets.
+const accountWords = "ACCOUNT BUCKET COOKIE EMAIL ID IDENT IDS JWT KEYS LICENSE LOGIN ORG " +
+	"PASSWORDS PAT PATS PIN PORT REALM REGION SECRETS TENANT TOKENS"
+
+// refusedNames are the variables that no rule below knows.
+const refusedNames = "APP_CONFIG_CACHE APP_EVENTS_CACHE APP_PACKAGES_CACHE APP_ROUTES_CACHE " +
+	"APP_SERVICES_CACHE AUTOSSH_PATH AWKLIBPATH AWKPATH AWS_CREDENTIAL_FILE AWS_DATA_PATH " +
+	"AWS_SHARED_CREDENTIALS_FILE BASHOPTS BOOTSNAP_CACHE_DIR BORG_REMOTE_PATH BOTO_CONFIG " +
+	"BROWSER CC CCACHE_COMPILER CCACHE_PREFIX CDPATH CELERY_CONFIG_MODULE " +
+	"CELERY_CUSTOM_WORKER_POOL CELERY_LOADER CLJ_CONFIG CLOUDSDK_CONFIG " +
+	"CLOUDSDK_PYTHON_SITEPACKAGES CL_SOURCE_REGISTRY COMPILER_PATH COMSPEC " +
+	"COVERAGE_PROCESS_START CPATH CPP CPUPROFILE CXX DOCKER_CONFIG DOCKER_MODS " +
+	"ELECTRON_RUN_AS_NODE EMACSDATA EMACSLOADPATH ENV ES_PATH_CONF EXINIT FCEDIT FLASK_APP FPATH " +
+	"FREETDSCONF FREI0R_PATH GCC_EXEC_PREFIX GCOV_PREFIX GDAL_DATA GH_BROWSER GLOBIGNORE " +
+	"GMON_OUT_PREFIX GNUMAKEFLAGS GNUPGHOME GNUTLS_SYSTEM_PRIORITY_FILE GOCOVERDIR GODEBUG GOENV " +
+	"GOFLAGS GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES GOPATH GOROOT GOTOOLCHAIN GREP_OPTIONS " +
+	"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH GSS_MECH_CONFIG GS_LIB GVIMINIT HEAPPROFILE HGMERGE HOME " +
+	"HOSTALIASES HTTPLIB2_CA_CERTS IFS IPYTHONDIR JAVA JAVACMD JBOSS_MODULEPATH JETTY_BASE " +
+	"JETTY_PROPERTIES JUPYTER_PATH KRB5CCNAME KUBECONFIG LADSPA_PATH LDAPCONF LESS LESSCLOSE " +
+	"LESSECHO LESSEDIT LESSGLOBALTAGS LESSKEY LESSKEYIN LESSKEYIN_SYSTEM LESSKEY_CONTENT " +
+	"LESSKEY_SYSTEM LESSOPEN LIBPATH LISTEN_FDNAMES LISTEN_FDS LISTEN_PID LLVM_PROFILE_FILE " +
+	"LOADER_MAIN LOADER_PATH LOCALDOMAIN LOGGING_CONFIG LOGGING_MANAGER LV2_PATH MAILCAPS " +
+	"MAKEFILES MAKEFLAGS MIX_ARCHIVES MIX_EXS MIX_PATH MODULEPATH MPLBACKEND MPLCONFIGDIR " +
+	"MYSQL_TEST_LOGIN_FILE NIS_PATH NLSPATH NODE_CHANNEL_FD NODE_COMPILE_CACHE " +
+	"NODE_EXTRA_CA_CERTS NODE_ICU_DATA NODE_OPTIONS NODE_PATH NODE_REDIRECT_WARNINGS " +
+	"NODE_TLS_REJECT_UNAUTHORIZED NODE_V8_COVERAGE NOTIFY_SOCKET NULLCMD NVM_DIR ODBCINI " +
+	"ODBCINSTINI ODBCSYSINI PATH PGLOCALEDIR PGSERVICEFILE PGSYSCONFDIR PHP_INI_SCAN_DIR " +
+	"PLAYWRIGHT_BROWSERS_PATH PLTADDONDIR PLTCOLLECTS PROJ_DATA PROJ_LIB PS0 PS1 PS2 PS3 PS4 " +
+	"PSMODULEPATH PSQL_HISTORY PYTEST_ADDOPTS RABBITMQ_CONF_ENV_FILE RAKE_SYSTEM READNULLCMD " +
+	"RELEASE_SYS_CONFIG RES_OPTIONS RSYNC_CONNECT_PROG RUNJAVA RUSTFLAGS R_ENVIRON_USER " +
+	"R_LIBS_USER R_PROFILE_USER SASL_PATH SHELL SHELLOPTS SNMPCONFPATH SPRING_APPLICATION_JSON " +
+	"SPRING_MAIN_SOURCES SSH_AUTH_SOCK SSH_PKCS11_HELPER SSH_SK_HELPER SSH_SK_PROVIDER " +
+	"SSLKEYLOGFILE SSL_CERT_DIR SSL_CERT_FILE STARSHIP_CONFIG SUPERSET_CONFIG SVN_SSH " +
+	"TAR_OPTIONS TCLLIBPATH TDSDUMP TDSDUMPCONFIG TERMCAP TERMINFO TERMINFO_DIRS TESSDATA_PREFIX " +
+	"TF_DATA_DIR TF_PLUGIN_CACHE_DIR TF_REATTACH_PROVIDERS TK_LIBRARY TMPDIR TNS_ADMIN TZDIR " +
+	"VIMINIT VIMRUNTIME VIRTUAL_ENV VISUAL XZ_DEFAULTS XZ_OPT ZDOTDIR ZIPOPT _RUNJAVA _RUNJDB"
+
+// endsInCode knows what means the same whoever's variable it is: a program to run, the options of
+// one, code to load, a program's own directory.
+func endsInCode(name string) bool {
+	for _, ending := range [...]string{
+		"ASKPASS", "EDITOR", "_RSH", "_EXTERNAL_DIFF", "_BIN", "_BINARY", "_EXE", "_EXECUTABLE",
+		"_INTERPRETER", "_LAUNCHER", "_PYTHON", "_SCRIPT", "_SHELL", "_WRAPPER", "STARTUP_HOOKS",
+		"STAGE2_HOOK",
+
+		"CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "MALLOC_CONF", "SAN_OPTIONS", "VM_OPTIONS",
+		"VMOPTIONS", "VM_PARAMS", "_HEAP", "_HEAP_SIZE",
+		"HEAPSIZE",
+
+		"CLASSPATH", "GCONV_PATH", "LOCPATH", "RCPATH", "_LIBRARIES", "_PLUGIN", "_PLUGINS",
+		"_PRELOAD", "_HOME", "_RCFILE",
+		"HISTFILE", "_CA_BUNDLE",
+	} {
+		if strings.HasSuffix(name, ending) {
+			return true
+		}
+	}
+
+	// Not what people are told by, or tell a program: SLACK_COMMAND, TWILIO_PAGER.
+	if strings.HasSuffix(name, "COMMAND") || strings.HasSuffix(name, "PAGER") ||
+		strings.HasSuffix(name, "_CMD") {
+		return !ofMessages(name)
+	}
+
+	// A start script has each its own: KAFKA_OPTS, CATALINA_OPTS, a Gradle program's own. The
+	// options of a connection are no program's.
+	for _, ending := range [...]string{"_OPTS", "_ARGS"} {
+		if stem, ok := strings.CutSuffix(name, ending); ok {
+			return !isListed(connections, lastWord(stem))
+		}
+	}
+
+	// The file of a program's settings, in one word: PSQLRC, GEMRC.
+	oneWord := len(name) > len("IRC") && !strings.Contains(name, "_")
+	return oneWord && strings.HasSuffix(name, "RC") && !strings.HasSuffix(name, "SRC")
+}
+
+// connections are what programs connect to.
+const connections = "AMQP CONN CONNECTION DATABASE DB EMAIL INITDB LDAP MAIL MARIADB MONGO " +
+	"MONGODB MYSQL PG POSTGRES POSTGRESQL REDIS S3 SMTP SQL URL VALKEY"
+
+// ofMessages reports whether a name has the word of a service by which people are told something.
+func ofMessages(name string) bool {
+	const services = "ALERT BOT CHAT DISCORD MATTERMOST ONCALL OPSGENIE PAGERDUTY SLACK SMS " +
+		"TEAMS TELEGRAM TWILIO VICTOROPS"
+	for word := range strings.SplitSeq(name, "_") {
+		if isListed(services, word) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// leadsToCode knows the names of places from which code is loaded, or a configuration, which may
+// name code: MODULE_PATH, PLUGINS_DIR, DRIVER_PATH, CONFIG_FILE, also with their words glued.
+func leadsToCode(name string) bool {
+	const places = "DIR DIRECTORIES DIRECTORY DIRS FILE FILENAMES FILES LOCATION LOCATIONS PATH " +
+		"PATHS"
+	word := lastWord(name)
+	if !isListed(places, word) || len(word) == len(name) {
+		return false
+	}
+
+	stem := strings.TrimSuffix(name[:len(name)-len(word)-1], "_ADDITIONAL")
+	last := lastWord(stem)
+	// Not UPLOAD; and a program's own BACKEND is a service.
+	if last == "LOAD" || last == "BACKENDS" {
+		return true
+	}
+
+	last = strings.TrimSuffix(last, "S")
+	for _, code := range [...]string{
+		"LIBRARY", "LIBRARIE", "LIB", "MODULE", "PLUGIN", "DRIVER", "LAYER", "VENDOR", "EXTENSION",
+		"PROVIDER", "ADDON", "ENGINE",
+		"INJECTION64", "ICD", "EXECUTABLE", "BINARY", "CONFIG", "CONF", "VMARG",
+	} {
+		if strings.HasSuffix(last, code) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// jvmOptions knows the options that a JVM takes from the environment, and those that scripts pass
+// to it: JAVA_TOOL_OPTIONS, _JAVA_OPTIONS, JAVA_OPTS_APPEND, SERVER_JVMFLAGS, SOLR_JAVA_MEM.
+func jvmOptions(name string) bool {
+	const programs = "BOOKIE CASSANDRA HADOOP HBASE KAFKA PULSAR SOLR ZK ZOO"
+	first, _, _ := strings.Cut(name, "_")
+	switch {
+	case strings.Contains(name, "JAVAAGENT"):
+		return true
+	case strings.HasSuffix(name, "_MEM") && isListed(programs, first):
+		return true
+	case !strings.Contains(name, "JAVA") && !strings.Contains(name, "JVM"):
+		return false
+	}
+
+	for word := range strings.SplitSeq(name, "_") {
+		for _, options := range [...]string{"OPTS", "OPTIONS", "ARGS", "FLAGS", "PARAMS", "MEM"} {
+			if strings.HasSuffix(word, options) {
+				return true
+			}
+		}
+	}
+
+	return false
+}
+
+// schemes are the programs and libraries all of whose variables begin alike, some of which run
+// code.
+const schemes = "ALSA ANSIBLE BASH BUN BUNDLER CAML CARGO CATALINA COMPLUS CONDA COR CORECLR " +
+	"COREPACK CUPS DBUS DENO DYLD EGL ELIXIR EXE4J FISH GBM GEM GHC GIO GLIBC GLX GST GTK GTK2 " +
+	"GTK3 GUILE INSTALL4J JULIA KRB5 LD LDAPTLS LIBGL LIBMYSQL LIBVA LOG4J LUA LUAROCKS MAGICK " +
+	"MALLOC MAMBA MESA MIMALLOC MONO NIX NUGET OCL OCTAVE OPENCL OPENSSL PDM PERL PERL5 PIP " +
+	"PIPENV PIPX PNPM PRISMA PULSE PYENV PYSPARK QEMU QML QML2 QT R RELX RENV RESOLV RUSTC " +
+	"RUSTUP S6 TCL TCMALLOC VDPAU VIRTUALENV VK XDEBUG XDG YARN"
+
+// refusedScheme knows the programs by what their variables begin with.
+func refusedScheme(name string) bool {
+	first, rest, _ := strings.Cut(name, "_")
+	if isListed(schemes, first) {
+		return true
+	}
+
+	switch first {
+	case "ERL":
+		return rest != "COOKIE"
+	case "UV":
+		return rest != "THREADPOOL_SIZE" // libuv's
+	case "NPM":
+		return strings.HasPrefix(rest, "CONFIG")
+	case "NODE":
+		return strings.HasPrefix(rest, "REPL_")
+	case "TS":
+		return strings.HasPrefix(rest, "NODE_")
+	case "TF":
+		return strings.HasPrefix(rest, "CLI_")
+	case "SPRING":
+		return strings.HasPrefix(rest, "CONFIG_")
+	case "NGINX":
+		return strings.HasPrefix(rest, "ENVSUBST_")
+	case "ASPNETCORE":
+		return strings.HasPrefix(rest, "HOSTINGSTARTUP")
+	case "OTEL":
+		return strings.HasPrefix(rest, "DOTNET_AUTO_")
+	case "DOTNET": // the host's configuration, as DOTNET_ConnectionStrings__Main, is the program's
+		return rest != "ENVIRONMENT" && !strings.Contains(rest, "__")
+	case "BUNDLE": // BUNDLE_GEMS__EXAMPLE__COM is the password for that host
+		setting, _, host := strings.Cut(rest, "__")
+		return !host || setting == "BUILD" || setting == "LOCAL" || setting == "MIRROR"
+	case "GUNICORN", "UVICORN", "GRANIAN":
+		return !isListed(plainSettings, lastWord(rest))
+	case "GIT":
+		return gitVariable(rest)
+	}
+
+	return gluedScheme(name)
+}
+
+// gluedScheme knows the programs whose variables follow their name without an underscore.
+func gluedScheme(name string) bool {
+	if rest, ok := strings.CutPrefix(name, "PYTHON"); ok {
+		// These are common in dotenv files, and harmless.
+		return !isListed("DONTWRITEBYTECODE FAULTHANDLER HASHSEED IOENCODING UNBUFFERED UTF8 "+
+			"_ENV _VERSION", rest)
+	}
+
+	for _, program := range [...]string{
+		"PERLLIB", "PERLIO", "PERL5", "RUBY", "OCAML", "GHCRTS",
+		"MSBUILD",
+	} {
+		if strings.HasPrefix(name, program) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// plainSettings end the names of a server's settings that are numbers, addresses or words.
+const plainSettings = "BACKLOG CONCURRENCY CONNECTIONS HOST KEEPALIVE LEVEL LOGLEVEL PORT " +
+	"REQUESTS THREADS TIMEOUT WORKERS"
+
+// gitVariable knows git's own of the variables that begin with GIT_; GIT_COMMIT, GIT_BRANCH and the
+// like are anybody's. Those that end in a command, an editor or a pager are known by that.
+func gitVariable(rest string) bool {
+	for _, beginning := range [...]string{
+		"ALLOW_PROTOCOL", "ALTERNATE_", "ATTR_", "COMMON_DIR", "CONFIG", "DIR", "EXEC_PATH",
+		"EXTERNAL_",
+		"INDEX_FILE", "MAN_VIEWER", "OBJECT_", "PROTOCOL", "PROXY_", "REDIRECT_", "SSH", "SSL_",
+		"TEMPLATE_DIR",
+		"TRACE", "WORK_TREE",
+	} {
+		if strings.HasPrefix(rest, beginning) {
+			return rest != "DIRTY"
+		}
+	}
+
+	return false
+}
