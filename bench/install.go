@@ -14,6 +14,7 @@ var debian = map[string]string{
 	"tini": "tini", "catatonit": "catatonit", "dumb-init": "dumb-init", "gosu": "gosu",
 	"envdir": "daemontools", "chpst": "runit", "s6-envdir": "s6",
 	"bash": "bash", "dash": "dash", "time": "time",
+	"gunicorn": "gunicorn", "node": "nodejs", "java": "openjdk-17-jdk-headless",
 }
 
 // modules are the neighbours that are installed as Go modules, at the versions measured.
@@ -21,11 +22,13 @@ var modules = []string{
 	"github.com/hashicorp/envconsul@v0.13.3",
 	"github.com/hashicorp/consul-template@v0.41.1",
 	"github.com/bank-vaults/secret-init@v0.3.4",
+	"github.com/lestrrat/go-server-starter/cmd/start_server@v0.0.0-20180220115249-6ac0b358431b",
 }
 
 // pinned are the neighbours with a go.mod of their own in neighbours/, by their package.
 var pinned = map[string]string{
-	"chamber": "github.com/segmentio/chamber/v2",
+	"chamber":   "github.com/segmentio/chamber/v2",
+	"tableflip": ".",
 }
 
 // install gets what can be had. What can't has rows that say so in the report.

@@ -22,6 +22,8 @@ var counts = []struct{ secrets, part int }{{0, 1}, {3, 1}, {25, 1}, {200, 1}, {1
 // settings are the command line.
 type settings struct {
 	shim, out, only string
+	rotation        bool // only that
+	rotations       int
 	rounds          int
 	install         bool
 	rest            time.Duration
@@ -37,11 +39,14 @@ func main() {
 	flag.BoolVar(&s.install, "install", false, "get what is missing: as root from Debian, and as Go modules")
 	flag.Uint64Var(&s.seed, "seed", 1, "of the order within rounds and of the intervals")
 	flag.DurationVar(&s.rest, "rest", 20*time.Second, "how long what stays is left alone, to see what it does")
+	flag.BoolVar(&s.rotation, "rotation", false, "measure the rotation under load only")
+	flag.IntVar(&s.rotations, "rotations", 10, "how often each server is rotated under load")
 	quick := flag.Bool("quick", false, "a tenth of the rounds")
 	flag.Parse()
 	if *quick {
 		s.rounds /= 10
 		s.rest /= 10
+		s.rotations = max(1, s.rotations/10)
 	}
 	if err := bench(s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -90,6 +95,13 @@ func bench(s settings) error {
 		contenders = kept
 	}
 	r := report{contenders: contenders, seed: s.seed, shim: shim, files: fileSystem(files.dir), command: strings.Join(os.Args[1:], " ")}
+	if s.rotation {
+		if err := r.rotates(shim, built, files.dir, s.rotations, only); err != nil {
+			return err
+		}
+		r.rotation(func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+		return nil
+	}
 	rng := rand.New(rand.NewPCG(s.seed, 0))
 	for _, c := range counts {
 		if err := files.fill(c.secrets); err != nil {
@@ -106,6 +118,9 @@ func bench(s settings) error {
 	}
 	r.memory()
 	if err := r.stays(shim, built, files.dir, s.rest); err != nil {
+		return err
+	}
+	if err := r.rotates(shim, built, files.dir, s.rotations, only); err != nil {
 		return err
 	}
 	if s.out == "" {

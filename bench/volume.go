@@ -74,7 +74,7 @@ func (v *volume) flip() (int64, error) {
 func monotonic() int64 {
 	const clockMonotonic = 1
 	var now syscall.Timespec
-	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&now)), 0) //nolint:errcheck // cannot fail
+	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&now)), 0) // cannot fail
 	return now.Nano()
 }
 
