@@ -6,7 +6,8 @@ from settings import settings
 bind = "0.0.0.0:8000"
 workers = settings.processing_workers
 threads = 4
-# Requests under way are finished before a restart; less than secret-entrypoint's --stop-timeout of 10 s.
+# Requests under way are finished when gunicorn is stopped. Less than secret-entrypoint's --stop-timeout, so that
+# the master has the time to end its workers by itself.
 graceful_timeout = 8
 # Works with a read-only root file system.
 worker_tmp_dir = "/dev/shm"

@@ -14,7 +14,7 @@ password=$(sed "s/'/''/g" "$file")
 [ -n "$password" ] || { echo "alter-role.sh: $file is empty" >&2; exit 1; }
 
 # From here on the old password opens no new connection; those that are open live on. So a request may have to be
-# tried again until the API has restarted, within a second or two. Two roles in turn avoid that: see swarm.sh.
+# tried again until the API has been replaced, some seconds later. Two roles in turn avoid that: see swarm.sh.
 #
 # By standard input: an argument would be seen in ps. Nor is the statement to be logged, or quoted in an error.
 printf "SET log_statement = none; SET log_min_error_statement = panic;\nALTER ROLE devuser PASSWORD '%s';\n" "$password" |

@@ -18,21 +18,21 @@ import (
 // aws is what Secrets Manager and Parameter Store hold: for each name its JSON object, or a string. The values are
 // such as break a URL or a shell.
 var aws = map[string]any{
-	"devplatform/prod/db":    map[string]string{"username": "dev/user", "password": canary + "/pass+word="},
-	"devplatform/prod/redis": map[string]string{"password": canary + "/redis+="},
-	"devplatform/prod/jwt":   map[string]string{"secret_key": canary + "-jwt"},
+	"devplatform/prod/db":    map[string]string{"username": "dev/user", "password": long + "/pass+word="},
+	"devplatform/prod/redis": map[string]string{"password": long + "/redis+="},
+	"devplatform/prod/jwt":   map[string]string{"secret_key": long + "-jwt"},
 	"devplatform/prod/s3": map[string]string{
-		"access_key": canary + "-access", "secret_key": canary + "-secret",
+		"access_key": long + "-access", "secret_key": long + "-secret",
 		"minio_root_user": canary + "-minio-user", "minio_root_password": canary + "-minio-password",
 	},
-	"devplatform/prod/api-keys":        map[string]string{"anthropic_api_key": "sk-ant-" + canary, "mapbox_access_token": "pk." + canary},
+	"devplatform/prod/api-keys":        map[string]string{"anthropic_api_key": "sk-ant-" + long, "mapbox_access_token": "pk." + long},
 	"devplatform/prod/sentry":          map[string]string{"backend_dsn": "https://" + canary + "@b/1", "frontend_dsn": "https://" + canary + "@f/2"},
 	"/devplatform/prod/s3_bucket_name": "bucket",
 	"/devplatform/prod/s3_region":      "eu-central-1",
 }
 
 // The previous version of the JWT secret.
-var awsPrevious = map[string]string{"secret_key": canary + "-jwt-previous"}
+var awsPrevious = map[string]string{"secret_key": long + "-jwt-previous"}
 
 // secretProviderClass is the resource of the Secrets Store CSI driver. Its Go module cannot be had from the module
 // proxy, so these are the fields of its API as documented (secretproviderclasses.secrets-store.csi.x-k8s.io/v1).

