@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
 // project is the examples, copied, under a project name of its own.
@@ -24,35 +26,53 @@ type project struct {
 	base    string   // of the API
 }
 
-// composeCommand is COMPOSE, or what there is: the plugin, or the older docker-compose, which Debian 12 has.
-func composeCommand(t *testing.T) []string {
-	if command := strings.Fields(os.Getenv("COMPOSE")); len(command) > 0 {
-		return command
-	}
-	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
-		if exec.Command(command[0], append(command[1:], "version")...).Run() == nil {
-			return command
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("no Compose, which this test needs under CI=true")
-	}
-	t.Skip("this test needs Compose, and there is none")
-	return nil
+// compose is one of those that the examples are run with.
+type compose struct {
+	command []string
+	env     []string
+	image   string // of the backend, as this one builds it
 }
 
-func newProject(t *testing.T, env ...string) *project {
+// eachCompose runs a test with the current Compose, and with docker-compose 1.29, which Debian 12 has, where that is
+// installed. Not at the same time: each rotates under load.
+func eachCompose(t *testing.T, test func(t *testing.T, c compose)) {
+	t.Helper()
+	out, err := exec.Command("test/compose/build.sh").Output()
+	if err != nil {
+		t.Fatalf("test/compose/build.sh: %v\n%s", err, err.(*exec.ExitError).Stderr)
+	}
+	current := compose{command: []string{"docker", "compose"}, image: backendImage + "-current"}
+	if config := strings.TrimSpace(string(out)); config != "" {
+		current.env = []string{"DOCKER_CONFIG=" + config}
+	}
+	t.Cleanup(func() { docker(t, "rmi", current.image) })
+	t.Run("current", func(t *testing.T) { test(t, current) })
+
+	if exec.Command("docker-compose", "version").Run() != nil {
+		return
+	}
+	older := compose{
+		command: []string{"docker-compose"}, env: []string{"COMPOSE_DOCKER_CLI_BUILD=0"}, image: backendImage,
+	}
+	t.Run("older", func(t *testing.T) { test(t, older) })
+}
+
+// environment is what Compose and scripts that call it find, in a directory that is the test's.
+func (c compose) environment(root, project string) []string {
+	return append(append(os.Environ(), "COMPOSE="+strings.Join(c.command, " "), "STATE="+filepath.Join(root, "state"),
+		"COMPOSE_PROJECT_NAME="+project), c.env...)
+}
+
+func newProject(t *testing.T, c compose, env ...string) *project {
 	root := t.TempDir()
 	examples := copyExamples(t, root)
 	port := freePort(t)
-	name := "secret-tests-" + port
+	name := prefix() + port
 	p := &project{
 		t: t, name: name, dir: filepath.Join(examples, "compose"), base: "http://127.0.0.1:" + port,
-		env: append(os.Environ(), "SHIM_IMAGE="+shimImage, "BACKEND_IMAGE="+backendImage, "BACKEND_PORT="+port,
-			"COMPOSE_PROJECT_NAME="+name, "COMPOSE_DOCKER_CLI_BUILD=0"),
+		command: c.command, env: c.environment(root, name),
 	}
-	p.command = composeCommand(t)
-	p.env = append(p.env, "COMPOSE="+strings.Join(p.command, " "), "STATE="+filepath.Join(root, "state"), withRotate(t))
+	p.env = append(p.env, "SHIM_IMAGE="+shimImage, "BACKEND_IMAGE="+c.image, "BACKEND_PORT="+port, withRotate(t))
 	p.env = append(p.env, env...)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -153,6 +173,21 @@ func (p *project) containers() map[string]string {
 	return found
 }
 
+// becomesHealthy waits until Docker's own checks are good, each of which comes every ten seconds.
+func (p *project) becomesHealthy() {
+	p.t.Helper()
+	for _, service := range []string{"backend", "worker", "postgres", "redis"} {
+		id := p.must("ps", "-q", service)
+		state := ""
+		for deadline := time.Now().Add(2 * time.Minute); state != "healthy"; time.Sleep(200 * time.Millisecond) {
+			if state = must(p.t, "inspect", "-f", "{{.State.Health.Status}}", id); time.Now().After(deadline) {
+				p.t.Fatalf("%s is %s after two minutes:\n%s", service, state,
+					must(p.t, "inspect", "-f", "{{json .State.Health.Log}}", id))
+			}
+		}
+	}
+}
+
 // secret reads a file of the mounted directory.
 func (p *project) secret(name string) string {
 	text, err := os.ReadFile(filepath.Join(p.dir, "secrets", name))
@@ -193,8 +228,14 @@ func (p *project) passwordWorks(password string) bool {
 	return err == nil
 }
 
-func TestComposeDevelopment(t *testing.T) {
-	p := newProject(t)
+// oneRole is what the API answers between ALTER ROLE and its replacement, when it needs a new connection and has the old
+// password: the database has one role only.
+const oneRole = "status 503"
+
+func TestComposeDevelopment(t *testing.T) { eachCompose(t, testComposeDevelopment) }
+
+func testComposeDevelopment(t *testing.T, c compose) {
+	p := newProject(t, c)
 	page := commands(t, "docs/local-development.md", 8)
 	start, ask, check, database, jwt, byHand, settings, down := page[0], page[1], page[2], page[3], page[4], page[5], page[6], page[7]
 	p.block(filepath.Join(p.dir, "../.."), start)
@@ -202,14 +243,7 @@ func TestComposeDevelopment(t *testing.T) {
 	if before.Environment != "development" || before.Generations["JWT_SECRET_KEY"] == "" {
 		t.Fatalf("%+v", before)
 	}
-	waitFor(t, func() bool {
-		for _, service := range []string{"backend", "worker"} {
-			if must(t, "inspect", "-f", "{{.State.Health.Status}}", p.must("ps", "-q", service)) != "healthy" {
-				return false
-			}
-		}
-		return true
-	})
+	p.becomesHealthy()
 	if got := p.block(p.dir, ask); !strings.Contains(got, before.Generations["REDIS_URL"]) {
 		t.Errorf("/health: %s", got)
 	}
@@ -222,23 +256,23 @@ func TestComposeDevelopment(t *testing.T) {
 	containers, values := p.containers(), []string{p.secret("redis_password"), p.secret("postgres_password"), p.secret("jwt_secret_key")}
 	said := ""
 	// rotate runs a block under load, until the API and the worker have another generation of a secret.
-	rotate := func(what, block, name string) (h health) {
+	rotate := func(what, block, name string, expected ...string) (h health) {
 		was := healthy(t, p.base, func(h health) bool { return len(h.Workers) == 1 }).Generations[name]
 		l := startLoad(t, p.base, loadForever)
 		began := time.Now()
 		said += p.block(p.dir, block)
 		took := time.Since(began).Round(10 * time.Millisecond)
 		h = healthy(t, p.base, func(h health) bool { return everywhere(h, name, was) })
-		l.must(what + ", " + took.String())
+		l.mustBeServed(what+", "+took.String(), expected...)
 		values = append(values, p.secret("postgres_password"), p.secret("jwt_secret_key"))
 		return h
 	}
 
-	rotate("the database's password", database, "DATABASE_URL")
+	rotate("the database's password", database, "DATABASE_URL", oneRole)
 	if password := p.secret("postgres_password"); !p.passwordWorks(password) || p.passwordWorks(values[1]) {
 		t.Error("PostgreSQL does not take the new password, or still takes the old one")
 	}
-	h := rotate("the same without secret-rotate", byHand, "DATABASE_URL")
+	h := rotate("the same without secret-rotate", byHand, "DATABASE_URL", oneRole)
 	p.rollsBack(h)
 	after := rotate("the JWT key", jwt, "JWT_SECRET_KEY")
 	if after.Generations["JWT_SECRET_KEY_PREVIOUS"] != before.Generations["JWT_SECRET_KEY"] {
@@ -256,6 +290,17 @@ func TestComposeDevelopment(t *testing.T) {
 	// A file mounted by itself stays what it was: what the docs say of Compose's file secrets.
 	if got := p.must("exec", "-T", "postgres", "cat", "/run/secrets/postgres_password"); got != values[1] {
 		t.Error("the single-file mount has changed")
+	}
+	for _, service := range []string{"backend", "worker"} {
+		log := p.must("logs", "--no-log-prefix", service)
+		if !strings.Contains(log, ": replaced after ") || strings.Contains(log, ": restarted after ") {
+			t.Errorf("%s was not replaced:\n%s", service, log)
+		}
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, "secret-entrypoint: ") {
+				t.Logf("%s: %s", service, strings.TrimSpace(line))
+			}
+		}
 	}
 	p.hides(true, values...)
 	for _, value := range values {
@@ -286,7 +331,7 @@ func (p *project) rollsBack(before health) {
 	healthy(p.t, p.base, func(h health) bool {
 		return h.Status == "ok" && everywhere(h, "DATABASE_URL", "") && h.Generations["DATABASE_URL"] == generation
 	})
-	l.must("the database's password and back")
+	l.mustBeServed("the database's password and back", oneRole)
 	if p.secret("postgres_password") != old || !p.passwordWorks(old) {
 		p.t.Error("the old password is not in place")
 	}
@@ -320,7 +365,7 @@ func (p *project) dualKey() (said string) {
 	second := generations(func(h health) bool { return everywhere(h, "JWT_SECRET_KEY", first["JWT_SECRET_KEY"]) })
 	asks(page[2], taken+taken)
 	// The tokens of this load are of the old key, and those of the next one of the new.
-	l.must("step 2, tokens of both keys")
+	l.mustBeServed("step 2, tokens of both keys")
 	if second["JWT_SECRET_KEY_PREVIOUS"] != first["JWT_SECRET_KEY"] {
 		p.t.Error("the previous key is not the one that there was before")
 	}
@@ -331,38 +376,40 @@ func (p *project) dualKey() (said string) {
 		return everywhere(h, "JWT_SECRET_KEY_PREVIOUS", second["JWT_SECRET_KEY_PREVIOUS"])
 	})
 	asks(page[4], refused+taken)
-	l.must("step 4, tokens of the new key")
+	l.mustBeServed("step 4, tokens of the new key")
 	if third["JWT_SECRET_KEY"] != second["JWT_SECRET_KEY"] || third["JWT_SECRET_KEY_PREVIOUS"] != "" {
 		p.t.Error("not what --drop-previous leaves")
 	}
 	return said
 }
 
-// commands are a page's blocks of shell commands; the test that runs them says how many it knows.
+// commands are the blocks that a page says this test runs; the test says how many it knows.
 func commands(t *testing.T, page string, count int) (found []string) {
 	t.Helper()
-	text, err := os.ReadFile(page)
+	blocks, err := pages.Read(".", page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range strings.Split(string(text), "\n```sh\n")[1:] {
-		block, _, _ := strings.Cut(part, "\n```")
-		found = append(found, block)
+	test, _, _ := strings.Cut(t.Name(), "/")
+	for _, b := range pages.For(blocks, test) {
+		found = append(found, strings.TrimSuffix(b.Text, "\n"))
 	}
 	if len(found) != count {
-		t.Fatalf("%s has %d blocks of commands, and this test runs %d", page, len(found), count)
+		t.Fatalf("%s says that %s runs %d blocks of commands, and it runs %d", page, test, len(found), count)
 	}
 	return found
 }
 
-func TestComposeStaging(t *testing.T) {
+func TestComposeStaging(t *testing.T) { eachCompose(t, testComposeStaging) }
+
+func testComposeStaging(t *testing.T, c compose) {
 	page := commands(t, "docs/docker.md", 3)
 	values := map[string]string{
 		"GENERATION_SALT": "salt", "ALLOWED_ORIGINS": "https://staging.example.com",
-		"POSTGRES_PASSWORD": canary + "/password+1==", "REDIS_PASSWORD": canary + "/redis+", "JWT_SECRET_KEY": canary + "-jwt-1-0123456789-0123456789-0123",
+		"POSTGRES_PASSWORD": canary + "/password+1==", "REDIS_PASSWORD": canary + "/redis+7d1f0c5e", "JWT_SECRET_KEY": canary + "-jwt-1-0123456789-0123456789-0123",
 		"ANTHROPIC_API_KEY": "sk-ant-" + canary, "MAPBOX_ACCESS_TOKEN": "pk." + canary + "-7d1f0c5e9b3a4862", "S3_ACCESS_KEY": canary + "-7d1f0c5e9b3a4862", "S3_SECRET_KEY": canary + "-7d1f0c5e9b3a4862-7d1f0c5e9b3a4862",
 	}
-	p := newProject(t)
+	p := newProject(t, c)
 	for name, value := range values {
 		if name != "JWT_SECRET_KEY" {
 			p.env = append(p.env, name+"="+value)

@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/leash"
 )
 
 // canary is in every secret, and must not be in anything that Docker or the shim shows.
@@ -25,6 +28,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	leash.Hold(sweep)
 	if err := exec.Command("docker", "info").Run(); err != nil {
 		if os.Getenv("CI") == "true" {
 			fmt.Fprintln(os.Stderr, "FAIL: no Docker Engine, which these tests need under CI=true:", err)
@@ -33,6 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("skipped: these tests need a Docker Engine, and there is none:", err)
 		os.Exit(0)
 	}
+	sweep()
 	if err := makeImages(); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		os.Exit(1)
@@ -54,7 +59,7 @@ func makeImages() error {
 		return err
 	}
 	// By the classic builder, whose cache the Compose of Debian 12 shares.
-	cmd := exec.Command("docker", "build", "-q", "--build-arg", "SHIM_IMAGE="+shimImage, "-t", backendImage, "examples/backend")
+	cmd := exec.Command("docker", "build", "-q", "--label", builtLabel, "--build-arg", "SHIM_IMAGE="+shimImage, "-t", backendImage, "examples/backend")
 	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("docker build examples/backend: %w\n%s", err, out)
@@ -66,7 +71,7 @@ func makeImages() error {
 	defer os.RemoveAll(dir)
 	const dockerfile = `FROM busybox:secret-tests
 COPY --from=` + shimImage + ` /secret-entrypoint /secret-entrypoint
-ENTRYPOINT ["/secret-entrypoint", "--"]
+ENTRYPOINT ["/secret-entrypoint"]
 CMD ["sh", "-c", "echo started as $$"]
 `
 	return build(appImage, dockerfile, dir)
@@ -86,7 +91,7 @@ func build(tag, dockerfile, dir string, args ...string) error {
 		if _, err := os.Stat(docker); err != nil {
 			continue
 		}
-		cmd := exec.Command(docker, append([]string{"build", "-q", "--build-arg", "BUILD_IMAGE=golang:secret-tests", "--build-arg", "VERSION=1.2.3", "-t", tag, dir}, args...)...)
+		cmd := exec.Command(docker, append([]string{"build", "-q", "--label", builtLabel, "--build-arg", "BUILD_IMAGE=golang:secret-tests", "--build-arg", "VERSION=1.2.3", "-t", tag, dir}, args...)...)
 		cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=1")
 		out, err := cmd.CombinedOutput()
 		if err == nil {
@@ -108,6 +113,9 @@ type result struct {
 // docker runs a docker command. Whatever it prints, no canary may be in its stderr.
 func docker(t *testing.T, args ...string) result {
 	t.Helper()
+	if args[0] == "run" && !slices.Contains(args, "--name") || args[0] == "create" {
+		args = slices.Insert(slices.Clone(args), 1, "--name", unique(t, "container"))
+	}
 	var stdout, stderr bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
@@ -137,7 +145,7 @@ func must(t *testing.T, args ...string) string {
 func unique(t *testing.T, kind string) string {
 	b := make([]byte, 6)
 	rand.Read(b)
-	name := "secret-tests-" + hex.EncodeToString(b)
+	name := prefix() + hex.EncodeToString(b)
 	remove := []string{kind, "rm", name}
 	switch kind {
 	case "container":

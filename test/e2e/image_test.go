@@ -50,8 +50,11 @@ func TestImageIsOneFile(t *testing.T) {
 	if got := must(t, "run", "--rm", shimImage, "--version"); !strings.HasPrefix(got, "secret-entrypoint 1.2.3 (linux/") {
 		t.Errorf("--version: %s", got)
 	}
+	if got := must(t, "run", "--rm", shimImage, "--licenses"); !strings.Contains(got, "Redistributions in binary form") {
+		t.Errorf("--licenses: %s", got)
+	}
 	labels := must(t, "image", "inspect", "-f", "{{json .Config.Labels}}", shimImage)
-	for _, want := range []string{`"org.opencontainers.image.version":"1.2.3"`, `"org.opencontainers.image.licenses":"Apache-2.0"`} {
+	for _, want := range []string{`"org.opencontainers.image.version":"1.2.3"`, `"org.opencontainers.image.licenses":"Apache-2.0 AND BSD-3-Clause"`} {
 		if !strings.Contains(labels, want) {
 			t.Errorf("labels lack %s: %s", want, labels)
 		}

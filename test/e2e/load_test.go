@@ -133,6 +133,18 @@ func (l *load) must(what string) {
 	}
 }
 
+// mustBeServed is must for a rotation by replacement: no request was refused or cut, and answers by which the server says
+// that it must be tried again count only where those are expected.
+func (l *load) mustBeServed(what string, expected ...string) {
+	l.t.Helper()
+	l.must(what)
+	for reason, count := range l.first {
+		if !slices.Contains(expected, strings.TrimSpace(reason)) {
+			l.t.Errorf("%s: %d times %s", what, count, reason)
+		}
+	}
+}
+
 // client keeps a token for as long as it lives, as a user does over a rotation, and uses it in turns with the newest.
 func (l *load) client(ctx context.Context) {
 	var answer struct {

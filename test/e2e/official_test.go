@@ -12,7 +12,7 @@ func makeOfficialImage(t *testing.T) {
 	t.Helper()
 	const dockerfile = `FROM postgres:15
 COPY --from=` + shimImage + ` /secret-entrypoint /secret-entrypoint
-ENTRYPOINT ["/secret-entrypoint", "--", "docker-entrypoint.sh"]
+ENTRYPOINT ["/secret-entrypoint", "docker-entrypoint.sh"]
 CMD ["postgres"]
 `
 	if err := build(officialImage, dockerfile, t.TempDir()); err != nil {

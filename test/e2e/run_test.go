@@ -64,6 +64,72 @@ func TestUser(t *testing.T) {
 	}
 }
 
+// The first thing that a newcomer tries; and an ENTRYPOINT in shell form, which gets no CMD.
+func TestFirstTries(t *testing.T) {
+	r := docker(t, "run", "--rm", "-e", "A_PASSWORD_FILE=/none", appImage, "--check")
+	if r.status != 125 || !strings.Contains(r.stdout, "A_PASSWORD") {
+		t.Errorf("--check: status %d, %q, %q", r.status, r.stdout, r.stderr)
+	}
+	if got := must(t, "run", "--rm", appImage, "--help"); !strings.HasPrefix(got, "Usage: secret-entrypoint") {
+		t.Errorf("--help: %q", got)
+	}
+	for form, want := range map[string]string{
+		`/secret-entrypoint`:     "a shell runs it and CMD is dropped",
+		`["/secret-entrypoint"]`: "set CMD (an ENTRYPOINT drops that of the base image)",
+	} {
+		const image = "first:secret-tests"
+		if err := build(image, "FROM "+appImage+"\nENTRYPOINT "+form+"\n", t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		if r := docker(t, "run", "--rm", image); r.status != 125 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: status %d, %q", form, r.status, r.stderr)
+		}
+		must(t, "image", "rm", image)
+	}
+}
+
+// A volume that anybody may write, as an emptyDir is: a link in it to a file that only root reads
+// gives the user of --user nothing, neither at a start nor at an update, which leaves the command as
+// it is. The user's own files there are read.
+func TestUserInAWritableVolume(t *testing.T) {
+	only := secrets(t, map[string]string{"key": canary})
+	if err := os.Chmod(filepath.Join(only, "key"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	volume := unique(t, "volume")
+	must(t, "volume", "create", volume)
+	run := func(args ...string) []string {
+		return append([]string{
+			"run", "-v", volume + ":/data", "-v", only + ":/only:ro",
+			"-e", "SECRET_ENTRYPOINT_DIR=/data", "-e", "SECRET_ENTRYPOINT_USER=app",
+		}, args...)
+	}
+	must(t, run("--rm", "--entrypoint", "sh", appImage, "-c", "chmod 0777 /data; echo own >/data/key")...)
+	must(t, run("--rm", "--user", "app", "--entrypoint", "ln", appImage, "-s", "/only/key", "/data/other")...)
+
+	const denied = "OTHER: read /data/other: permission denied (as user app, because app can change /data): let app read the file"
+	show := []string{appImage, "sh", "-c", "echo $(id -u) $KEY $OTHER"}
+	if r := docker(t, run(append([]string{"--rm"}, show...)...)...); r.status != 125 || r.stdout != "" || !strings.Contains(r.stderr, denied) {
+		t.Errorf("status %d, %q, %q", r.status, r.stdout, r.stderr)
+	}
+	must(t, run("--rm", "--user", "app", "--entrypoint", "rm", appImage, "/data/other")...)
+	if got := must(t, run(append([]string{"--rm"}, show...)...)...); got != "1000 own" {
+		t.Errorf("got %q", got)
+	}
+
+	// The link comes from the command itself.
+	name := unique(t, "container")
+	must(t, run("-d", "--name", name, "-e", "SECRET_ENTRYPOINT_ON_CHANGE=restart", "-e", "SECRET_ENTRYPOINT_SETTLE=100ms", appImage,
+		"sh", "-c", "echo generation of $KEY $OTHER; ln -s /only/key /data/other; while :; do sleep 0.1; done")...)
+	waitFor(t, func() bool { return strings.Contains(logs(t, name), denied) })
+	must(t, "exec", "--user", "app", name, "sh", "-c", "rm /data/other /data/key; echo new >/data/key")
+	waitFor(t, func() bool { return strings.Contains(logs(t, name), "generation of new") })
+	if got := logs(t, name); strings.Count(got, "generation of") != 2 {
+		t.Errorf("a bad update was used:\n%s", got)
+	}
+	must(t, "rm", "-f", name)
+}
+
 func TestExitStatus(t *testing.T) {
 	for _, c := range []struct {
 		args   []string

@@ -30,13 +30,14 @@ func newSwarm(t *testing.T) *swarm {
 			t.Skipf("this test makes this engine a Swarm for a while, which would disturb other containers: %s", strings.Join(strings.Fields(others), ", "))
 		}
 		must(t, "swarm", "init", "--advertise-addr", "127.0.0.1")
+		must(t, "node", "update", "--label-add", ownSwarm+"="+prefix(), output("node", "inspect", "self", "--format", "{{.ID}}"))
 		t.Cleanup(func() { must(t, "swarm", "leave", "--force") })
 	case "active true":
 	default:
 		t.Skipf("this test needs a manager of a Swarm, or an engine outside of one; this is %s", state)
 	}
 	port := freePort(t)
-	s := &swarm{t: t, name: "secret-tests-" + port, base: "http://127.0.0.1:" + port, home: t.TempDir(), dir: filepath.Join(copyExamples(t, t.TempDir()), "compose")}
+	s := &swarm{t: t, name: prefix() + port, base: "http://127.0.0.1:" + port, home: t.TempDir(), dir: filepath.Join(copyExamples(t, t.TempDir()), "compose")}
 	// The images are local: no registry is asked for their digests.
 	s.env = append(os.Environ(), "STACK="+s.name, "BACKEND_IMAGE="+backendImage, "PORT="+port, "RESOLVE_IMAGE=never", "HOME="+s.home, withRotate(t))
 	t.Cleanup(s.remove)

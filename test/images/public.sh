@@ -22,9 +22,13 @@ if ! exists debian:12-slim; then
 fi
 
 # stand_in IMAGE DIRECTORY. The Dockerfiles need no BuildKit, and so no particular client.
+# What a build says is shown when it fails, in one piece, for three run at the same time.
 stand_in() {
 	exists "$1" && return
-	DOCKER_BUILDKIT=0 docker build -q --label secret-tests.stand-in=1 -t "$1" "$2" >/dev/null 2>&1 || { echo "$1: docker build test/images/$2 failed" >&2; return 1; }
+	if ! said=$(DOCKER_BUILDKIT=0 docker build --label secret-tests.stand-in=1 -t "$1" "$2" 2>&1); then
+		printf '%s: docker build test/images/%s failed:\n%s\n' "$1" "$2" "$said" >&2
+		return 1
+	fi
 	echo "made $1"
 }
 

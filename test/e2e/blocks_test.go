@@ -1,0 +1,49 @@
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
+)
+
+// inDocker stands for a docker that has the shim's image under the name that the pages use.
+const inDocker = `docker() {
+  local words=() word
+  for word; do
+    if [ "$word" = secret-entrypoint ]; then word=` + shimImage + `; fi
+    words+=("$word")
+  done
+  command docker "${words[@]}"
+}
+`
+
+// Commands of the pages that start a container, and need nothing else.
+func TestBlocksInDocker(t *testing.T) {
+	all, err := pages.All(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for page, blocks := range all {
+		mine := pages.For(blocks, "TestBlocksInDocker")
+		if !slices.ContainsFunc(mine, func(b pages.Block) bool { return b.File == "" }) {
+			continue
+		}
+		ran++
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s := pages.Shell{Dir: dir, Scratch: t.TempDir(), Env: os.Environ(), Prelude: inDocker}
+		problems, err := s.Run(mine)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v\n%s", page, err, strings.Join(problems, "\n"))
+		}
+	}
+	if ran == 0 {
+		t.Error("no page has such a block")
+	}
+}
