@@ -33,7 +33,7 @@ func parseURL(s string) (a address, what, advice string) {
 	a.scheme = strings.ToLower(scheme)
 	if strings.Contains(authority, "${") {
 		return a, "a URL with ${...} in it, which nothing has expanded",
-			"compose it with --set, or write it out"
+			"write it out, or compose it with a template"
 	}
 
 	at := strings.LastIndexByte(authority, '@')
@@ -44,7 +44,7 @@ func parseURL(s string) (a address, what, advice string) {
 		}
 	case strings.Contains(path, "@") && looksCut(a.scheme, authority, path):
 		return a, "a URL with /, ? or # in its user or password",
-			"percent-encode them: %2F, %3F, %23 (--set with |urlencode does it)"
+			"percent-encode them: %2F, %3F, %23 (the filter urlencode of a template does it)"
 	}
 	what, advice = a.setHosts(authority[at+1:])
 	return a, what, advice
@@ -75,7 +75,7 @@ func looksCut(scheme, authority, path string) bool {
 func (a *address) setUser(info string) (what, advice string) {
 	if strings.ContainsAny(info, "@[]<>\"{}|\\^`") {
 		return "a URL with @ or a bracket in its user or password",
-			"percent-encode it: @ is %40 (--set with |urlencode does it)"
+			"percent-encode it: @ is %40 (the filter urlencode of a template does it)"
 	}
 
 	user, password, _ := strings.Cut(info, ":")

@@ -44,43 +44,52 @@ func (s *supervisor) lacksRoom() string {
 }
 
 // memoryLeft is what the limit of the control group at a directory leaves, in bytes; false: there
-// is no limit. What the kernel can take back, the files that are cached, counts as left. The files
-// are those of version 2, else of version 1 (Documentation/admin-guide in Linux's sources).
+// is no limit. What the kernel can take back, the files that are cached, counts as left.
 func memoryLeft(group string) (left uint64, limited bool) {
-	limit, ok := number(group + "/memory.max")
-	used, okUsed := number(group + "/memory.current")
-	stat := group + "/memory.stat"
-	if !ok {
-		limit, ok = number(group + "/memory/memory.limit_in_bytes")
-		used, okUsed = number(group + "/memory/memory.usage_in_bytes")
-		stat = group + "/memory/memory.stat"
-	}
+	l, limited := readLimit(group, "memory", "limit_in_bytes", "usage_in_bytes")
 
 	const none = 1 << 60 // version 1 has a very large number for no limit
-	if !ok || !okUsed || limit >= none {
+	if !limited || l.most >= none {
 		return 0, false
 	}
 
-	text, _ := os.ReadFile(stat)
+	stat, _ := os.ReadFile(l.files + "stat")
 	for _, name := range []string{"inactive_file", "active_file"} {
-		used -= min(used, field(string(text), name+" "))
+		l.used -= min(l.used, field(string(stat), name+" "))
 	}
-	return limit - min(limit, used), true
+	return l.left(), true
 }
 
 // tasksLeft is how many processes and threads the limit of the control group at a directory leaves;
-// false: there is no limit. The files are those of version 2, else of version 1.
+// false: there is no limit.
 func tasksLeft(group string) (left uint64, limited bool) {
-	limit, ok := number(group + "/pids.max") // "max" is none
-	used, okUsed := number(group + "/pids.current")
-	if !okUsed {
-		limit, ok = number(group + "/pids/pids.max")
-		used, okUsed = number(group + "/pids/pids.current")
+	l, limited := readLimit(group, "pids", "max", "current")
+	return l.left(), limited
+}
+
+// A limit is the most that a control group may have of something, and what it has.
+type limit struct {
+	most, used uint64
+	files      string // how the paths of the files about it begin
+}
+
+func (l limit) left() uint64 { return l.most - min(l.most, l.used) }
+
+// readLimit reads the files of a controller, in version 2 of control groups, else in version 1,
+// which may call them otherwise (Documentation/admin-guide in Linux's sources); false: there is no
+// limit.
+func readLimit(group, controller, mostV1, usedV1 string) (l limit, ok bool) {
+	l.files = group + "/" + controller + "."
+	most, used := "max", "current"
+	if _, err := os.Stat(l.files + used); err != nil {
+		l.files = group + "/" + controller + "/" + controller + "."
+		most, used = mostV1, usedV1
 	}
-	if !ok || !okUsed {
-		return 0, false
-	}
-	return limit - min(limit, used), true
+
+	var okMost, okUsed bool
+	l.most, okMost = number(l.files + most) // "max" is none
+	l.used, okUsed = number(l.files + used)
+	return l, okMost && okUsed
 }
 
 // ownMemory is what a process has for itself: RssAnon of its status, in bytes. What it shares with
