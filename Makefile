@@ -52,7 +52,7 @@ test: ## run the tests, with the race detector (needs gcc); all of them, also wh
 	: "a hundred runs under strace, which the race detector makes five times as slow; beside the others, for most tests wait"; \
 	rotate='go test -timeout 15m ./cmd/secret-rotate' output=$$(mktemp); \
 	$$rotate >"$$output" 2>&1 & pid=$$!; \
-	trap 'kill $$pid 2>/dev/null; wait; rm -f "$$output"' EXIT; \
+	trap 'kill $$pid 2>/dev/null || true; wait; rm -f "$$output"' EXIT; \
 	trap 'exit 130' INT TERM; \
 	run go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /cmd/secret-rotate); \
 	run go -C bench test -race ./...; \

@@ -25,7 +25,7 @@ unload() {
 }
 trap 'unload; rm -rf "$work"' EXIT
 running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; unload; wait; exit 130' INT TERM HUP
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null || true; unload; wait; exit 130' INT TERM HUP
 
 mkdir "$work/slow"
 for shell in sh bash; do
