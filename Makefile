@@ -121,6 +121,10 @@ e2e: test-images ## test in containers (needs a Docker Engine)
 e2e-soak: test-images ## rotate under load for five minutes, and make 1,000 replacements
 	E2E_SOAK=5m E2E_REPLACEMENTS=1000 go test -count=1 -v -timeout 60m -parallel 4 -run 'TestRotationUnderLoad|TestReplacements' ./test/e2e
 
+.PHONY: release-check
+release-check: test-images ## make a release here, and take it in each way that the README says (builds its tools for a quarter of an hour the first time)
+	test/release/check.sh
+
 .PHONY: image
 image: ## build the image, FROM scratch with one file
 	DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BUILD_IMAGE=$(BUILD_IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .

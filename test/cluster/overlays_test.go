@@ -15,9 +15,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
-const examples = "../../examples/k8s"
+const (
+	root     = "../.."
+	examples = root + "/examples/k8s"
+)
 
 // canary is in every secret, and never in a log.
 const canary = "c4n4ry"
@@ -84,6 +89,9 @@ func (o *overlay) run(t *testing.T) {
 		t.Log("played: " + o.played)
 	}
 	o.namespace = "try-" + o.name
+	if o.shipped() {
+		o.namespace = "devplatform"
+	}
 	o.dir = shippedCopy(t, o.namespace)
 	explain(t, o.namespace)
 	first, second := generation(1), generation(2)
@@ -96,7 +104,11 @@ func (o *overlay) run(t *testing.T) {
 
 	began = time.Now()
 	o.provide(t, o, first)
-	kubectl(t, "", "apply", "-k", o.path())
+	if o.shipped() {
+		follow(t, "examples/k8s/README.md", pages.Shell{Dir: o.dir})
+	} else {
+		kubectl(t, "", "apply", "-k", o.path())
+	}
 	kubectl(t, "", "rollout", "status", "-n", o.namespace, "deployment/"+o.deployment(), "--timeout="+patience.String())
 	ready := time.Since(began)
 	before := pods(t, o.namespace, o.selector())
@@ -114,6 +126,11 @@ func (o *overlay) run(t *testing.T) {
 	if o.name == "image-volume" {
 		o.uninterrupted(t, second)
 	}
+	if o.shipped() {
+		t.Cleanup(func() { tryKubectl("", "delete", "-f", inFront) })
+		// What is typed into the shell in the pod, which has the environment of the program.
+		follow(t, "docs/kubernetes.md", pages.Shell{Dir: root, Stdin: `test -n "$POSTGRES_PASSWORD$JWT_SECRET_KEY" || exit 3` + "\n"})
+	}
 	o.same(t, before)
 	o.quiet(t)
 	o.readable(t)
@@ -128,6 +145,30 @@ func (o *overlay) run(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), "NotFound")
 	})
 	t.Logf("databases %.1f s, ready %.1f s, rotated %.1f s, deleted %.1f s", backing.Seconds(), ready.Seconds(), rotated.Seconds(), time.Since(began).Seconds())
+}
+
+// shipped reports whether the overlay is applied in the namespace that the pages name, by their commands.
+func (o *overlay) shipped() bool { return o.name == "by-hand" }
+
+// follow runs the commands of a page.
+func follow(t *testing.T, page string, shell pages.Shell) {
+	t.Helper()
+	blocks, err := pages.Read(root, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := pages.For(blocks, "TestOverlays")
+	if len(mine) == 0 {
+		t.Fatalf("%s has no commands that this test runs", page)
+	}
+	shell.Env, shell.Scratch = node.Environ(), t.TempDir()
+	problems, err := shell.Run(mine)
+	for _, problem := range problems {
+		t.Error(redacted(problem))
+	}
+	if err != nil && len(problems) == 0 {
+		t.Errorf("%s: %s", page, redacted(err.Error()))
+	}
 }
 
 func (o *overlay) path() string { return filepath.Join(o.dir, "overlays", o.name) }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
 // The kubelet mounts a file for the reasons why a container ended, and shows it in the pod's status. What cannot be
@@ -61,4 +63,45 @@ func TestTerminationMessage(t *testing.T) {
 	if got != "mine" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// docs/operating.md shows what a container says of itself after an update, and one that is refused.
+func TestStatusOfAContainer(t *testing.T) {
+	dir := secrets(t, map[string]string{"jwt_secret_key": canary, "database_url": canary})
+	name := unique(t, "container")
+	must(t, "run", "-d", "--name", name, "-v", dir+":/run/secrets:ro", "-e", "SECRET_ENTRYPOINT_ON_CHANGE=restart",
+		"-e", "SECRET_ENTRYPOINT_SETTLE=100ms", appImage, "sh", "-c", "echo started; while :; do sleep 0.1; done")
+	update := func(value, line string) {
+		t.Helper()
+		// At once, as whoever rotates should: emptied first, it would be refused once more.
+		file := filepath.Join(t.TempDir(), "new")
+		if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file, filepath.Join(dir, "jwt_secret_key")); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() bool { return strings.Contains(logs(t, name), line) })
+	}
+	waitFor(t, func() bool { return strings.Contains(logs(t, name), "started") })
+	update(canary+"2", "generation 2: ")
+	update("", "the value is empty")
+
+	blocks, err := pages.Read(".", "docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := pages.For(blocks, t.Name())
+	if len(mine) != 1 || !mine[0].Shown {
+		t.Fatalf("the page has %d blocks that this test runs", len(mine))
+	}
+	s := pages.Shell{
+		Scratch: t.TempDir(), Env: append(os.Environ(), "NAME="+name),
+		Prelude: `docker() { command docker "${@/#%api/$NAME}"; }`,
+	}
+	problems, err := s.Run(mine)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v\n%s", err, strings.Join(problems, "\n"))
+	}
+	must(t, "rm", "-f", name)
 }

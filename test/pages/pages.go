@@ -189,6 +189,7 @@ var changing = regexp.MustCompile(strings.Join([]string{
 	`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`,
 	`\b(?:PID|pid) \d+`,
 	`\b\d+ ms\b`,
+	`\b\d+m\d+s\b`,
 	`\.\.\.`,
 }, "|"))
 
@@ -199,9 +200,12 @@ func Like(shown, printed string) bool {
 	from := 0
 	for _, at := range changing.FindAllStringIndex(shown, -1) {
 		pattern.WriteString(regexp.QuoteMeta(shown[from:at[0]]))
-		if text := shown[at[0]:at[1]]; text == "..." {
+		switch text := shown[at[0]:at[1]]; {
+		case text == "...":
 			pattern.WriteString(`.*`)
-		} else {
+		case strings.HasSuffix(text, "s") && !strings.HasSuffix(text, " ms"):
+			pattern.WriteString(`(?:\d+[hms])+`)
+		default:
 			pattern.WriteString(regexp.MustCompile(`[0-9a-f]+`).ReplaceAllString(text, `[0-9a-f]+`))
 		}
 		from = at[1]

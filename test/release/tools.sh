@@ -1,0 +1,34 @@
+#!/bin/bash
+# Builds the tools that make a release and take it, once, and prints the directory that they are in: goreleaser and syft,
+# as the workflow has them; a registry; BuildKit's daemon, whose version is that of the buildx in test/compose; and
+# that buildx. They are kept in $XDG_CACHE_HOME. It takes some 15 minutes the first time.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+workflow=../../.github/workflows/release.yml
+goreleaser=$(sed -n 's/^ *version: \(v[0-9.]*\)$/\1/p' $workflow)
+syft=$(sed -n 's/.*go install github.com\/anchore\/syft\/cmd\/syft@\(v[0-9.]*\)$/\1/p' $workflow)
+buildkit=$(sed -n 's/^\tgithub.com\/moby\/buildkit \(v[0-9.]*\).*/\1/p' ../compose/go.mod)
+registry=v3.0.0
+
+sum=$(go version | cat - tools.sh <(echo "$goreleaser $syft $buildkit") | sha256sum | cut -c1-12)
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/secret-entrypoint/release-$sum
+mkdir -p "$tools"
+
+# build FILE PACKAGE VERSION: without inlining and debug information, which are a third of the time.
+build() {
+	if [ -e "$tools/$1" ]; then return; fi
+	echo "building $2@$3" >&2
+	local dir
+	dir=$(mktemp -d)
+	GOBIN=$dir CGO_ENABLED=0 go install -gcflags=all=-l -ldflags '-s -w' "$2@$3"
+	mv "$dir/"* "$tools/$1"
+	rmdir "$dir"
+}
+
+build goreleaser github.com/goreleaser/goreleaser/v2 "$goreleaser"
+build syft github.com/anchore/syft/cmd/syft "$syft"
+build registry github.com/distribution/distribution/v3/cmd/registry "$registry"
+build buildkitd github.com/moby/buildkit/cmd/buildkitd "$buildkit"
+build buildctl github.com/moby/buildkit/cmd/buildctl "$buildkit"
+echo "$tools"
