@@ -83,7 +83,8 @@ moments: ## have changes, signals, deaths and stops happen at random moments, IN
 
 .PHONY: kubelet
 kubelet: ## test against the kubelet's own volume writer (builds for minutes the first time)
-	go -C test/kubelet test -race -count=1 -v ./...
+	: "built as make cluster builds the kubelet, so that this is built once"; \
+	go -C test/kubelet test '-gcflags=all=-l -dwarf=false' -count=1 -v ./...
 
 .PHONY: manifests
 manifests: ## check the Kubernetes examples against the real API types (builds for minutes the first time)
