@@ -11,19 +11,25 @@ syft=$(sed -n 's/.*go install github.com\/anchore\/syft\/cmd\/syft@\(v[0-9.]*\)$
 buildkit=$(sed -n 's/^\tgithub.com\/moby\/buildkit \(v[0-9.]*\).*/\1/p' ../compose/go.mod)
 registry=v3.0.0
 
-sum=$(go version | cat - tools.sh <(echo "$goreleaser $syft $buildkit") | sha256sum | cut -c1-12)
+sum=$(echo "$(go version) $goreleaser $syft $buildkit $registry" | sha256sum | cut -c1-12)
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/secret-entrypoint/release-$sum
 mkdir -p "$tools"
 
-# build FILE PACKAGE VERSION: without inlining and debug information, which are a third of the time.
+# build FILE PACKAGE VERSION: without inlining and debug information, which are a third of the time. In a module of its
+# own, for go install refuses a go.mod that excludes something, as BuildKit's does.
 build() {
 	if [ -e "$tools/$1" ]; then return; fi
 	echo "building $2@$3" >&2
-	local dir
-	dir=$(mktemp -d)
-	GOBIN=$dir CGO_ENABLED=0 go install -gcflags=all=-l -ldflags '-s -w' "$2@$3"
-	mv "$dir/"* "$tools/$1"
-	rmdir "$dir"
+	local module
+	module=$(mktemp -d)
+	(
+		cd "$module"
+		go mod init tools
+		go get "$2@$3"
+		CGO_ENABLED=0 go build -gcflags=all=-l -ldflags '-s -w' -o tool "$2"
+	) >&2
+	mv "$module/tool" "$tools/$1"
+	rm -rf "$module"
 }
 
 build goreleaser github.com/goreleaser/goreleaser/v2 "$goreleaser"
