@@ -17,6 +17,7 @@ clear() {
 	docker buildx rm "$name" >/dev/null 2>&1 || true
 	if [ ${#images[@]} -gt 0 ]; then docker image rm -f "${images[@]}" >/dev/null 2>&1 || true; fi
 	if [ ${#servers[@]} -gt 0 ]; then kill "${servers[@]}" 2>/dev/null || true; fi
+	wait
 	chmod -R u+w "$work"
 	rm -rf "$work"
 }
@@ -28,15 +29,28 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 until_up() { for _ in $(seq 300); do if curl -fsS "$1" >/dev/null 2>&1; then return; fi; sleep 0.1; done; fail "$1 does not answer"; }
 
-say "a clone of the last commit, and goreleaser"
+say "a clone of the last commit, one that sets the version, and goreleaser"
 git clone -q . "$work/clone"
 cd "$work/clone"
-version=$(sed -n 's/^var version = "\(.*\)"$/\1/p' cmd/secret-entrypoint/main.go)
+version=$(sed -n 's/^var version = "\([0-9.]*\).*"$/\1/p' cmd/secret-entrypoint/main.go)
+sed -i "s/^var version = .*/var version = \"$version\"/" cmd/*/main.go
+git -c user.name=release -c user.email=release@example.com commit -qam "Release $version" --allow-empty
 git tag --force "v$version"
 PATH=$tools:$PATH GORELEASER_CURRENT_TAG=v$version goreleaser release --clean --skip=publish,announce
-cd dist
 
 say "each file has its sum, and each platform its file"
+# As they are uploaded: each by its name, beside each other.
+files=$work/files
+mkdir "$files"
+python3 - "$files" <<-'END'
+	import json, shutil, sys
+	for artifact in json.load(open("dist/artifacts.json")):
+	    if artifact["type"] in ("Binary", "Linux Package", "SBOM", "Checksum") and artifact["name"] not in ("secret-entrypoint", "secret-rotate"):
+	        shutil.copy(artifact["path"], f"{sys.argv[1]}/{artifact['name']}")
+END
+cp man/*.1 LICENSE "$files/"
+for command in secret-entrypoint secret-rotate; do cp cmd/$command/licenses.txt "$files/$command-licenses.txt"; done
+cd "$files"
 sha256sum --check --strict --quiet SHA256SUMS
 # platforms VARIABLE: what the Makefile builds for, as files are named: linux/arm/7 is linux-armv7.
 platforms() { sed -n "s/^$1 := //p" "$root/Makefile" | tr ' ' '\n' | sed 's|/|-|; s|/|v|'; }
@@ -53,13 +67,9 @@ for file in secret-entrypoint.1 secret-rotate.1 LICENSE secret-entrypoint-licens
 	grep -q " $file$" SHA256SUMS || fail "SHA256SUMS lacks $file"
 done
 
-# What the release offers, as files.
-mkdir "$work/files"
-find . -maxdepth 3 -type f \( -name 'secret-entrypoint-linux-*' -o -name 'secret-rotate*' -o -name SHA256SUMS \) -exec cp {} "$work/files/" \;
-
 say "the binary and the packages, in containers"
 host=linux-$(go env GOARCH)
-run() { docker run --rm -v "$work/files:/files:ro" debian:12-slim "$@"; }
+run() { docker run --rm -v "$files:/files:ro" debian:12-slim "$@"; }
 [ "$(run "/files/secret-entrypoint-$host" --version | cut -d' ' -f1-2)" = "secret-entrypoint $version" ] || fail "--version"
 run "/files/secret-entrypoint-$host" --licenses | grep -q 'Redistributions in binary form' || fail "--licenses"
 # shellcheck disable=SC2016 # it is for the shell in the container
@@ -68,7 +78,7 @@ run sh -euc 'dpkg -i /files/secret-rotate_*_'"$(go env GOARCH)"'.deb >/dev/null
 	test -s /usr/share/bash-completion/completions/secret-rotate
 	dpkg -r secret-rotate >/dev/null
 	! test -e /usr/bin/secret-rotate' || fail "the Debian package"
-dpkg-deb -c "$work"/files/secret-rotate_*_"$(go env GOARCH)".deb | grep -q ./usr/share/man/man1/secret-rotate.1 || fail "no manual page"
+dpkg-deb -c "$files"/secret-rotate_*_"$(go env GOARCH)".deb | grep -q ./usr/share/man/man1/secret-rotate.1 || fail "no manual page"
 # shellcheck disable=SC2016
 run sh -euc 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rpm >/dev/null 2>&1
 	rpm --root /fedora --initdb
@@ -96,7 +106,7 @@ for command in secret-entrypoint secret-rotate; do
 	[ "$("$work/bin/$command" --version | cut -d' ' -f2)" = "$version" ] || fail "the version of go install $command"
 done
 
-say "a registry, and BuildKit in a container, as buildx makes it"
+say "a registry, and a current BuildKit"
 port=$(free_port)
 cat >"$work/registry.yaml" <<-END
 	version: 0.1
@@ -109,21 +119,14 @@ servers+=($!)
 until_up "http://127.0.0.1:$port/v2/"
 registry=127.0.0.1:$port
 web=$(free_port)
-python3 -m http.server --bind 127.0.0.1 --directory "$work/files" "$web" >/dev/null 2>&1 &
+python3 -m http.server --bind 127.0.0.1 --directory "$files" "$web" >/dev/null 2>&1 &
 servers+=($!)
 until_up "http://127.0.0.1:$web/SHA256SUMS"
 
-mkdir "$work/buildkit"
-cp "$tools/buildkitd" "$tools/buildctl" "$work/buildkit/"
-cat >"$work/buildkit/Dockerfile" <<-END
-	FROM debian:12-slim
-	RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends runc ca-certificates >/dev/null
-	COPY buildkitd buildctl /usr/bin/
-	ENTRYPOINT ["buildkitd"]
-END
-images+=("$name")
-DOCKER_BUILDKIT=0 docker build -q -t "$name" "$work/buildkit" >/dev/null
-docker buildx create --name "$name" --driver docker-container --driver-opt "image=$name,network=host" --bootstrap >/dev/null
+"$tools/buildkitd" --addr "unix://$work/buildkitd.sock" --root "$work/buildkit" >"$work/buildkitd.log" 2>&1 &
+servers+=($!)
+for _ in $(seq 300); do if [ -S "$work/buildkitd.sock" ]; then break; fi; sleep 0.1; done
+docker buildx create --name "$name" --driver remote "unix://$work/buildkitd.sock" --bootstrap >/dev/null || { tail "$work/buildkitd.log"; fail "BuildKit"; }
 for image in golang:secret-tests debian:12-slim; do
 	docker tag "$image" "$registry/$image"
 	images+=("$registry/$image")
@@ -145,7 +148,7 @@ take() {
 	images+=("$name-take")
 	[ "$(docker run --rm "$name-take" --version | cut -d' ' -f1-2)" = "secret-entrypoint $version" ]
 	# shellcheck disable=SC2016
-	[ "$(docker run --rm -e WORD_FILE=/etc/hostname "$name-take" sh -c 'echo "$$ ${#WORD}"')" = "1 12" ]
+	[ "$(docker run --rm -e WORD_PASSWORD_FILE=/etc/hostname "$name-take" sh -c 'echo "$$ ${#WORD_PASSWORD}"')" = "1 12" ]
 }
 
 # The README's own lines, with what stands for a release in them.
