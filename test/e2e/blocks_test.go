@@ -9,16 +9,18 @@ import (
 	"github.com/secret-entrypoint/secret-entrypoint/test/pages"
 )
 
-// inDocker stands for a docker that has the shim's image under the name that the pages use.
-const inDocker = `docker() {
+// called is a prelude in which docker finds an image or a container, which the page calls by one name, under another.
+func called(page, here string) string {
+	return `docker() {
   local words=() word
   for word; do
-    if [ "$word" = secret-entrypoint ]; then word=` + shimImage + `; fi
+    if [ "$word" = ` + page + ` ]; then word=` + here + `; fi
     words+=("$word")
   done
   command docker "${words[@]}"
 }
 `
+}
 
 // Commands of the pages that start a container, and need nothing else.
 func TestBlocksInDocker(t *testing.T) {
@@ -37,7 +39,7 @@ func TestBlocksInDocker(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		s := pages.Shell{Dir: dir, Scratch: t.TempDir(), Env: os.Environ(), Prelude: inDocker}
+		s := pages.Shell{Dir: dir, Scratch: t.TempDir(), Env: os.Environ(), Prelude: called("secret-entrypoint", shimImage)}
 		problems, err := s.Run(mine)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%s: %v\n%s", page, err, strings.Join(problems, "\n"))

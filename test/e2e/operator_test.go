@@ -95,10 +95,7 @@ func TestStatusOfAContainer(t *testing.T) {
 	if len(mine) != 1 || !mine[0].Shown {
 		t.Fatalf("the page has %d blocks that this test runs", len(mine))
 	}
-	s := pages.Shell{
-		Scratch: t.TempDir(), Env: append(os.Environ(), "NAME="+name),
-		Prelude: `docker() { command docker "${@/#%api/$NAME}"; }`,
-	}
+	s := pages.Shell{Scratch: t.TempDir(), Env: os.Environ(), Prelude: called("api", name)}
 	problems, err := s.Run(mine)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v\n%s", err, strings.Join(problems, "\n"))

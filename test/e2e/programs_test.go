@@ -138,7 +138,7 @@ func (p program) replaced(t *testing.T, table *rows) {
 	table.add(p.name, c, s)
 	c.check(s)
 	for _, one := range c.slow.times {
-		if one.took < 2*time.Second {
+		if one.took < 1900*time.Millisecond { // Node's timers may be early by a moment
 			t.Fatalf("a slow request took %v", one.took)
 		}
 	}
