@@ -531,12 +531,8 @@ func TestSignals(t *testing.T) {
 // startApart starts a holder in a process of its own, and a puppet that it holds.
 func startApart(t *testing.T) (supervisor *exec.Cmd, p *program) {
 	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "gate")
-	defer unix.Close(pair[0])
+	ours, theirs := newGate(t)
+	defer unix.Close(ours)
 	supervisor = exec.Command("/proc/self/exe")
 	supervisor.Env = append(os.Environ(), role+"=holder")
 	supervisor.ExtraFiles = []*os.File{theirs}
@@ -555,11 +551,11 @@ func startApart(t *testing.T) (supervisor *exec.Cmd, p *program) {
 	})
 
 	p = start(t, nil)
-	if err := Send(pair[0], 'l', p.listener); err != nil {
+	if err := Send(ours, 'l', p.listener); err != nil {
 		t.Fatal(err)
 	}
 	unix.Close(p.listener)
-	if _, _, err := Receive(pair[0]); err != nil { // it has adopted
+	if _, _, err := Receive(ours); err != nil { // it has adopted
 		t.Fatal(err)
 	}
 	return supervisor, p

@@ -87,31 +87,12 @@ type program struct {
 // start starts a puppet as the next generation.
 func start(t testing.TB, h *Holder, env ...string) *program {
 	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "gate")
-	defer unix.Close(pair[0])
-	p := &program{t: t, cmd: exec.Command("/proc/self/exe")}
-	p.cmd.Env = append(append(os.Environ(), role+"=candidate"), env...)
-	p.cmd.ExtraFiles = []*os.File{theirs}
-	p.cmd.Stderr = os.Stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.out = bufio.NewReader(out)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ours, theirs := newGate(t)
+	defer unix.Close(ours)
+	p := launch(t, []*os.File{theirs}, append([]string{role + "=candidate"}, env...)...)
 	theirs.Close()
-	t.Cleanup(p.kill)
 
-	mark, listener, err := Receive(pair[0])
+	mark, listener, err := Receive(ours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +104,42 @@ func start(t testing.TB, h *Holder, env ...string) *program {
 			t.Fatal(err)
 		}
 	}
-	if _, err := unix.Write(pair[0], []byte{'g'}); err != nil {
+	if _, err := unix.Write(ours, []byte{'g'}); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// newGate makes two connected sockets: the caller closes the first, and hands the other on.
+func newGate(t testing.TB) (ours int, theirs *os.File) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair[0], os.NewFile(uintptr(pair[1]), "gate")
+}
+
+// launch starts this test binary, in the role that its environment gives it.
+func launch(t testing.TB, files []*os.File, env ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.Command("/proc/self/exe")}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.ExtraFiles = files
+	p.cmd.Stderr = os.Stderr
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
 	return p
 }
 
@@ -524,22 +538,7 @@ func storm(count int) error {
 // startFree starts a puppet that is not trapped.
 func startFree(t testing.TB) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command("/proc/self/exe")}
-	p.cmd.Env = append(os.Environ(), role+"=puppet")
-	var err error
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.out = bufio.NewReader(out)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.kill)
-	return p
+	return launch(t, nil, role+"=puppet")
 }
 
 // clock makes servers' sockets, and says what the calls cost: medians.

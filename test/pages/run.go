@@ -60,6 +60,15 @@ func (s *Shell) Run(blocks []Block) (problems []string, err error) {
 	return problems, err
 }
 
+// Differences runs blocks, and says all that is not as their page says; "" for nothing.
+func (s *Shell) Differences(blocks []Block) string {
+	problems, err := s.Run(blocks)
+	if err != nil && len(problems) == 0 {
+		problems = []string{err.Error()}
+	}
+	return strings.Join(problems, "\n")
+}
+
 func (s *Shell) path(i int, what string) string {
 	return filepath.Join(s.Scratch, fmt.Sprintf("%d.%s", i, what))
 }
