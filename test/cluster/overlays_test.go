@@ -121,6 +121,9 @@ func (o *overlay) run(t *testing.T) {
 	if o.rollout {
 		kubectl(t, "", "rollout", "status", "-n", o.namespace, "deployment/"+o.deployment(), "--timeout="+patience.String())
 	}
+	if o.deployment() == "worker" {
+		o.renewed(t)
+	}
 	o.serves(t, second)
 	rotated := time.Since(began)
 	if o.name == "image-volume" {
@@ -288,7 +291,15 @@ func cutLast(s, separator string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// works waits until all workers have started, anew after a rotation, and a job is done.
+// renewed waits until every worker has its second generation: before, the first would do the job of works.
+func (o *overlay) renewed(t *testing.T) {
+	t.Helper()
+	waitFor(t, "all workers have started anew", patience, func() bool {
+		return strings.Count(o.logs(t), "generation 2: ") >= len(pods(t, o.namespace, o.selector()))
+	})
+}
+
+// works waits until the workers have started, and one has done a job.
 func (o *overlay) works(t *testing.T) {
 	t.Helper()
 	var number string
@@ -358,10 +369,16 @@ func (o *overlay) readable(t *testing.T) {
 	}
 }
 
+// logs are those of all containers of the Deployment.
+func (o *overlay) logs(t *testing.T) string {
+	t.Helper()
+	return kubectl(t, "", "logs", "-n", o.namespace, "-l", o.selector(), "--all-containers", "--tail=-1")
+}
+
 // quiet looks for values in the logs.
 func (o *overlay) quiet(t *testing.T) {
 	t.Helper()
-	logs := kubectl(t, "", "logs", "-n", o.namespace, "-l", o.selector(), "--all-containers", "--tail=-1")
+	logs := o.logs(t)
 	if strings.Contains(logs, canary) {
 		t.Error("a value is in a log")
 	}
