@@ -120,6 +120,7 @@ func (o *overlay) run(t *testing.T) {
 	o.provide(t, o, second)
 	if o.rollout {
 		kubectl(t, "", "rollout", "status", "-n", o.namespace, "deployment/"+o.deployment(), "--timeout="+patience.String())
+		o.gone(t, before)
 	}
 	if o.deployment() == "worker" {
 		o.renewed(t)
@@ -310,6 +311,15 @@ func (o *overlay) works(t *testing.T) {
 	waitFor(t, "a worker does a job", patience, func() bool {
 		return o.psql(t, "SELECT state FROM jobs WHERE id = "+number) == "done"
 	})
+}
+
+// gone waits for the end of pods. A rollout is done while those from before still end, and a command that takes pods by
+// their labels, or one of a Deployment's, can have one of them.
+func (o *overlay) gone(t *testing.T, before []pod) {
+	t.Helper()
+	for _, p := range before {
+		kubectl(t, "", "wait", "--for=delete", "pod/"+p.Metadata.Name, "-n", o.namespace, "--timeout="+patience.String())
+	}
 }
 
 // same tells of pods that were made anew, or not, and of restarts by the kubelet since then.
