@@ -35,8 +35,8 @@ func check(o *options, environ []string, stdout io.Writer, log *logger) int {
 	who, userErr := o.findUser()
 	request := o.request(environ)
 	in := interruptible()
+	defer in.end()
 	found := preflight.Run(o.mayWait(o.plan(request, who), in, log))
-	in.end()
 	result := found.Result
 	r := &checkReport{
 		places:  places(request.Sources),
@@ -72,7 +72,7 @@ func check(o *options, environ []string, stdout io.Writer, log *logger) int {
 		}
 	}
 	if o.verifyGiven && r.problems == nil {
-		r.verify(o, next.verification(result), who)
+		r.verify(o, next.verification(result), who, in)
 	}
 
 	r.warnings = append(r.warnings, o.replaceNotes()...)
@@ -106,14 +106,19 @@ func places(sources []inject.Source) []string {
 
 // verify runs each --verify as COMMAND's user. A command of the image's own configuration is not
 // run by a look at it: only one that was asked for together with --check.
-func (r *checkReport) verify(o *options, v verification, who *credentials) {
+func (r *checkReport) verify(
+	o *options, v verification, who *credentials, in *interruption,
+) {
 	if err := who.assume(); err != nil {
 		r.problems = append(r.problems, o.userProblem(err))
 		return
 	}
 
-	output, err := o.verifyOnce(v)
-	r.output = output
+	err := in.during(func(cancel int) (err error) {
+		v.cancel = cancel
+		r.output, err = o.verifyOnce(v)
+		return err
+	})
 	if err != nil {
 		r.problems = append(r.problems, err.Error())
 	}

@@ -17,6 +17,10 @@ type interruption struct {
 	timer   *time.Timer
 	signals chan os.Signal
 	done    chan struct{} // closed when no signal came
+
+	// While commands of --verify run.
+	checks sync.Mutex
+	cancel func() // has them ended, and waits for that; nil if none runs
 }
 
 // catchAfter is how long loading takes before signals are caught. To catch them costs a start more
@@ -41,11 +45,42 @@ func (in *interruption) catch() {
 		}
 		go func() {
 			if sig, came := <-in.signals; came {
+				in.checks.Lock() // for good: nothing more is started
+				if in.cancel != nil {
+					in.cancel()
+				}
 				os.Exit(128 + int(sig.(unix.Signal)))
 			}
 			close(in.done)
 		}()
 	})
+}
+
+// during has check run commands, none of which is left when a signal ends the program: check is to
+// end them and return when the descriptor becomes readable or hangs up. Then during does not return.
+func (in *interruption) during(check func(cancel int) error) error {
+	in.catch()
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe2", err)
+	}
+	defer unix.Close(pipe[0])
+
+	over := make(chan struct{})
+	in.checks.Lock()
+	in.cancel = func() {
+		unix.Close(pipe[1])
+		<-over
+	}
+	in.checks.Unlock()
+	err := check(pipe[0])
+	close(over)
+
+	in.checks.Lock()
+	in.cancel = nil
+	in.checks.Unlock()
+	unix.Close(pipe[1])
+	return err
 }
 
 // end ends it: COMMAND is to be executed. A signal that came before is not lost: then this does not

@@ -110,11 +110,17 @@ func execCommand(o *options, environ []string, log *logger) int {
 		return status
 	}
 
-	v := next.verification(found.Result)
-	v.note = func(text string) { log.line(levelInfo, text, nil) }
-	if err := o.verifyAll(v, deadline, log); err != nil {
-		log.error(err.Error())
-		return exitFailed
+	if len(o.verify) > 0 {
+		v := next.verification(found.Result)
+		v.note = func(text string) { log.line(levelInfo, text, nil) }
+		err := in.during(func(cancel int) error {
+			v.cancel = cancel
+			return o.verifyAll(v, deadline, log)
+		})
+		if err != nil {
+			log.error(err.Error())
+			return exitFailed
+		}
 	}
 
 	in.end()

@@ -62,6 +62,9 @@ func (o *options) verifyAll(v verification, deadline time.Time, log *logger) err
 	told := false
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		output, err := o.verifyOnce(v)
+		if err != nil && v.pause(0) {
+			return err
+		}
 		left := time.Until(deadline)
 		if err == nil || left <= 0 {
 			for _, line := range output {

@@ -82,12 +82,40 @@ func TestVerifyLeavesNothing(t *testing.T) {
 			interrupt(s)
 			s.cmd.Wait()
 			waitUntil(t, func() bool { return syscall.Kill(sleeper, 0) != nil })
-			for _, file := range commandLines(t) {
-				if strings.HasPrefix(file, "sleep\x001009") {
-					t.Error("a process of the check is left")
-				}
-			}
+			noneLeft(t, "sleep\x001009")
 		})
+	}
+}
+
+// Nothing is left either where the program would become the command, or looks at what there is.
+func TestVerifyInterrupted(t *testing.T) {
+	for _, mode := range []string{"exec", "--check"} {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+			t.Run(mode+" "+sig.String(), func(t *testing.T) {
+				options := []string{"--wait", "1h", "--verify", "setsid sleep 1012 & sleep 1012"}
+				if mode == "--check" {
+					options = append(options, mode)
+				}
+				s := serve(t, false, options)
+				waitUntil(t, func() bool { return find(s.pid, "sleep\x001012") != 0 })
+				s.signal(sig)
+				s.ends(128 + int(sig))
+				noneLeft(t, "sleep\x001012")
+				if lines := s.log.list(); len(lines) != 0 {
+					t.Errorf("%d lines", len(lines))
+				}
+			})
+		}
+	}
+}
+
+// noneLeft looks for processes of a check by the beginning of their command lines.
+func noneLeft(t *testing.T, start string) {
+	t.Helper()
+	for _, line := range commandLines(t) {
+		if strings.HasPrefix(line, start) {
+			t.Error("a process of the check is left")
+		}
 	}
 }
 
