@@ -4,11 +4,29 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.Executors;
 
-/** The JDK's own server. On TERM it serves what it has, for five seconds at most. */
+/**
+ * The JDK's own server. On TERM it serves what it has, for five seconds at most. Before that, it ends the
+ * connections that clients keep with their next answer: HttpServer.stop closes all connections once it knows of no
+ * request, and it does not know of one whose header it has just read.
+ */
 public class Server {
   static final byte[] KEY = System.getenv("KEY").getBytes();
+  static volatile boolean ending;
+
+  static void stop(HttpServer server) {
+    ending = true;
+    try {
+      Thread.sleep(1000);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    server.stop(5);
+  }
 
   static void answer(HttpExchange exchange) throws IOException {
+    if (ending) {
+      exchange.getResponseHeaders().set("Connection", "close");
+    }
     exchange.sendResponseHeaders(200, KEY.length);
     exchange.getResponseBody().write(KEY);
     exchange.close();
@@ -26,7 +44,7 @@ public class Server {
       }
       answer(exchange);
     });
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> server.stop(5)));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(server)));
     server.start();
   }
 }
