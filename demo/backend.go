@@ -23,11 +23,10 @@ func backend(args []string) int {
 		address = args[0]
 	}
 
-	// It handles SIGTERM to its end, also when its standard input has closed before.
-	whole, end := context.WithCancel(context.Background())
-	defer end()
-	ctx, stop := signal.NotifyContext(whole, syscall.SIGTERM)
-	defer stop()
+	// SIGTERM is handled to the end of the process: it may come when the standard input has closed,
+	// and this is about to return.
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
@@ -39,13 +38,17 @@ func backend(args []string) int {
 	mux.HandleFunc("/orders", orders)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	go server.Serve(listener)
+	closed := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
-		end()
+		close(closed)
 	}()
 
 	fmt.Println(listener.Addr())
-	<-ctx.Done()
+	select {
+	case <-terminated:
+	case <-closed:
+	}
 	server.Shutdown(context.Background())
 	return 0
 }
