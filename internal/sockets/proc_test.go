@@ -274,3 +274,40 @@ func TestRest(t *testing.T) {
 		}
 	}
 }
+
+// A row of a connection may be there twice, and is one connection; that there is none is looked at
+// twice.
+func TestCountRows(t *testing.T) {
+	const (
+		open = "   1: 0100007F:1F90 0100007F:ABCD 01 00000000:00000000 00:00000000 00000000     0        0 7 2\n"
+		more = "   2: 0100007F:1F90 0100007F:ABCE 08 00000000:00000000 00:00000000 00000000     0        0 8 2\n"
+		past = "   1: 0100007F:1F90 0100007F:ABCD 06 00000000:00000000 00:00000000 00000000     0        0 0 2\n"
+	)
+	tables := tcpTables
+	t.Cleanup(func() { tcpTables = tables })
+	tcpTables = []string{t.TempDir() + "/tcp"}
+	show := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(tcpTables[0], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	show(open + more + open)
+	c := newConnections(queues{addresses: []Address{{IP: mapped(127, 0, 0, 1), Port: 8080}}})
+	for _, step := range []struct {
+		rows        string
+		open, looks int
+	}{
+		{open + more + open, 2, 1},
+		{more + open + more + open, 2, 1},
+		{past + more + past, 1, 1},
+		{past, 0, 2},
+	} {
+		show(step.rows)
+		before := c.counts
+		if n := c.count(); n != step.open || c.counts-before != step.looks {
+			t.Errorf("%q: %d open, by %d looks", step.rows, n, c.counts-before)
+		}
+	}
+}
