@@ -151,7 +151,7 @@ func (s *Swarm) Finish() (notes []string) {
 		return nil
 	}
 	if err := s.look(); err != nil {
-		return []string{"old versions were not removed: " + err.Error()}
+		return []string{fmt.Sprintf("old versions were not removed: %v", err)}
 	}
 
 	for _, c := range s.changes {

@@ -34,7 +34,7 @@ func NewDotenv(path string) *Dotenv { return &Dotenv{given: path} }
 func (d *Dotenv) Kind() string       { return "dotenv" }
 func (d *Dotenv) Beside() *dirfd.Dir { return d.dir }
 func (d *Dotenv) Notes() []string    { return nil }
-func (d *Dotenv) staged() string     { return "." + d.name + ".rotate-new" }
+func (d *Dotenv) staged() string     { return stagedName(d.name) }
 
 // Place implements Target.
 func (d *Dotenv) Place() string {

@@ -155,9 +155,12 @@ func renameMade(dir *dirfd.Dir, made dirfd.Info, from, to string) error {
 	return dir.Sync()
 }
 
+// stagedName is where the new contents of a file are until they take its place.
+func stagedName(name string) string { return fmt.Sprintf(".%s.rotate-new", name) }
+
 // publish writes a file that others read, in one step: the metrics.
 func publish(dir *dirfd.Dir, name string, data []byte, mode fs.FileMode) error {
-	temp := "." + name + ".rotate-new"
+	temp := stagedName(name)
 	if err := removeIfThere(dir, temp); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -56,8 +57,8 @@ func follow(name, text string, sensitive bool, rotated []Change) (pieces []piece
 			}
 		}
 		if found == nil && len(c.Old) >= minDoubtful && holds(text, string(c.Old)) {
-			doubt = "holds what may be the old value of " + c.Name +
-				", or only looks like it: not changed"
+			doubt = fmt.Sprintf("holds what may be the old value of %s, or only looks like it: "+
+				"not changed", c.Name)
 		}
 
 		for _, p := range found {

@@ -192,8 +192,8 @@ func (k *Kubernetes) deployers() (all []overwriter) {
 			is: fmt.Sprintf("is applied by Flux (Kustomization %s/%s)",
 				printable.Line(m.Labels[fluxNamespace]), printable.Line(m.Labels[fluxName])),
 			effect: "puts its values back at the next reconciliation",
-			instead: "change it in the repository, encrypted (SOPS), or let Flux leave it alone: " +
-				"annotate it there with " + fluxReconcile + "=disabled",
+			instead: fmt.Sprintf("change it in the repository, encrypted (SOPS), or let Flux "+
+				"leave it alone: annotate it there with %s=disabled", fluxReconcile),
 			certain: true,
 		})
 	}

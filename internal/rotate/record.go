@@ -5,10 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/user"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -162,7 +162,7 @@ func who() string {
 		if u, err := user.Current(); err == nil {
 			name = u.Username
 		} else {
-			name = "uid " + strconv.Itoa(os.Getuid())
+			name = fmt.Sprintf("uid %d", os.Getuid())
 		}
 	}
 

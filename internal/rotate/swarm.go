@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -315,16 +314,18 @@ func (s *Swarm) create(c Change) error {
 	}
 	name := s.nextVersion(c.Name, like)
 
-	args := []string{"secret", "create", "--label", rotationLabel + "=" + s.id}
+	args := []string{"secret", "create"}
+	label := func(key, value string) { args = append(args, "--label", key+"="+value) }
+	label(rotationLabel, s.id)
 	if there {
-		args = append(args, "--label", replacesLabel+"="+like.SecretName)
+		label(replacesLabel, like.SecretName)
 	}
 
 	// docker stack rm goes by a label, and scripts by labels of theirs.
 	labels := s.versions[like.SecretName].Spec.Labels
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if key != rotationLabel && key != replacesLabel {
-			args = append(args, "--label", key+"="+labels[key])
+			label(key, labels[key])
 		}
 	}
 	if _, err := s.docker.run([]byte(c.New), append(args, name, "-")...); err != nil {
@@ -351,7 +352,7 @@ func (s *Swarm) nextVersion(variable string, like attachment) string {
 		return base
 	}
 	_, newest := version(names[0])
-	return base + "_v" + strconv.Itoa(newest+1)
+	return fmt.Sprintf("%s_v%d", base, newest+1)
 }
 
 // StageUndo implements Target.

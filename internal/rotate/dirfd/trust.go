@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,7 +97,7 @@ func (d *Dir) Distrust(sub *Dir) (why string, err error) {
 	case info.writable():
 		return "can be written by others", nil
 	case own.Mode&fs.ModeSticky != 0 && !known:
-		return "belongs to user " + strconv.Itoa(info.UID), nil
+		return fmt.Sprintf("belongs to user %d", info.UID), nil
 	}
 	return "", nil
 }
@@ -221,6 +220,6 @@ func (d *Dir) rmdir(name string) error {
 
 // kept is the error for a directory that is not emptied.
 func (d *Dir) kept(why string) error {
-	err := errors.New(why + ": look at what is in it, and remove it")
+	err := fmt.Errorf("%s: look at what is in it, and remove it", why)
 	return &fs.PathError{Op: "remove", Path: d.path, Err: err}
 }
