@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -90,8 +91,8 @@ func (c *composer) order() []int {
 		c.fail(&Problem{
 			Kind:     KindTemplate,
 			Variable: names[0],
-			What: "it needs itself: " + strings.Join(append(names, names[0]), " needs ") +
-				": compose one of them from other variables",
+			What: fmt.Sprintf("it needs itself: %s: compose one of them from other variables",
+				strings.Join(append(names, names[0]), " needs ")),
 		})
 	}
 }
@@ -103,7 +104,7 @@ func (c *composer) expand(of Template, t template) bool {
 	for _, missing := range unset {
 		if !c.blamed(missing) {
 			p := about.problem(KindTemplate, missing+" is not set",
-				"set it, or give a default with ${"+missing+":-default}")
+				fmt.Sprintf("set it, or give a default with ${%s:-default}", missing))
 			p.Related = []string{missing}
 			if reference := c.result.LeftAlone(missing); reference != "" {
 				p.Related = append(p.Related, reference)

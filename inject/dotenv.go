@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +106,7 @@ func someOf(names []string) string {
 func listed(first []string, all int) string {
 	text := strings.Join(first, ", ")
 	if more := all - len(first); more > 0 {
-		text += " and " + strconv.Itoa(more) + " more"
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }

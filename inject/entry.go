@@ -2,8 +2,8 @@ package inject
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
@@ -135,7 +135,7 @@ func (l *loader) tellHidden(path string, data []byte, offsets []int) {
 	var places []string
 	for _, at := range offsets[:min(len(offsets), mostListed)] {
 		line, column := jsontext.Position(data, at)
-		places = append(places, strconv.Itoa(line)+":"+strconv.Itoa(column))
+		places = append(places, fmt.Sprintf("%d:%d", line, column))
 	}
 
 	what := "names in the file look like secrets themselves, and are neither shown nor exported: " +

@@ -1,6 +1,10 @@
 package inject
 
-import "github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+import (
+	"fmt"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+)
 
 // settle takes a value and settles which of those of its name counts: of a reference and a
 // source the reference, which names one variable; of sources the later. Two of one place, and two
@@ -67,8 +71,8 @@ func (l *loader) besideReference(t Template) {
 	l.warn(&Problem{
 		Kind:     KindBoth,
 		Variable: t.Name,
-		What: by + " gives it, and " + reference +
-			", which is left alone, stays beside it, which some programs refuse",
+		What: fmt.Sprintf("%s gives it, and %s, which is left alone, stays beside it, which some "+
+			"programs refuse", by, reference),
 		Related: []string{reference},
 	})
 }
@@ -79,8 +83,8 @@ func duplicate(variable, one, other string) *Problem {
 		Kind:     KindDuplicate,
 		Variable: variable,
 		Path:     one,
-		What: "both " + printable.Name(one) + " and " + printable.Name(other) +
-			" give this variable",
+		What: fmt.Sprintf("both %s and %s give this variable",
+			printable.Name(one), printable.Name(other)),
 		Advice:  "rename or remove one",
 		Related: []string{other},
 	}
@@ -118,7 +122,8 @@ func (l *loader) put(v *value) {
 				Kind:     KindConflict,
 				Variable: v.Name,
 				Path:     v.Path,
-				What:     "set in the environment and by " + v.from() + ", to different values",
+				What: fmt.Sprintf("set in the environment and by %s, to different values",
+					v.from()),
 			})
 			return
 		}

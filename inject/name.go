@@ -2,7 +2,7 @@ package inject
 
 import (
 	"errors"
-	"strconv"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -21,8 +21,8 @@ func Name(prefix, file string) (string, error) {
 	case file == "":
 		return "", errors.New("the name is empty")
 	case len(file) > maxFileName:
-		return "", errors.New("the name is longer than the " + strconv.Itoa(maxFileName) +
-			" bytes that a secret's may have")
+		return "", fmt.Errorf("the name is longer than the %d bytes that a secret's may have",
+			maxFileName)
 	case !utf8.ValidString(file):
 		return "", errors.New("the name is not UTF-8")
 	}

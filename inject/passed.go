@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,8 +22,9 @@ func (l *loader) readable(s Source, all []dirFile) (files []dirFile) {
 		case f.kind == kindDirectory:
 		case f.name[0] == '.':
 			if glob := l.formatRule(f.name); glob != "" {
-				l.warn(subject{path: f.path(s)}.problem(KindPassedOver,
-					"passed over, since its name begins with a dot, though "+glob+" is for it", ""))
+				what := fmt.Sprintf("passed over, since its name begins with a dot, though %s is "+
+					"for it", glob)
+				l.warn(subject{path: f.path(s)}.problem(KindPassedOver, what, ""))
 			}
 		case slices.Contains(l.Include, variable):
 			files = append(files, f)

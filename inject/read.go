@@ -166,7 +166,9 @@ func regular(st *unix.Stat_t) error {
 
 type notRegular string
 
-func (n notRegular) Error() string { return "is a " + string(n) + ", not a regular file" }
+func (n notRegular) Error() string {
+	return fmt.Sprintf("is a %s, not a regular file", string(n))
+}
 
 func (n notRegular) Is(target error) bool { return target == ErrNotRegular }
 
@@ -180,7 +182,7 @@ func fileProblem(about subject, at string, err error) *Problem {
 	p.Err = err
 	if not, ok := err.(*untrusted); ok {
 		p.Err, p.Kind = unix.EACCES, KindDenied
-		p.What, p.Advice = unix.EACCES.Error()+" ("+not.detail()+")", not.advice()
+		p.What, p.Advice = not.Error(), not.advice()
 		return p
 	}
 
@@ -189,10 +191,10 @@ func fileProblem(about subject, at string, err error) *Problem {
 		p.Kind = KindMissing
 		p.Advice = "mount the secret there, or correct the path"
 		if at != "" {
-			p.What += " (its symlinks lead to " + printable.Name(plain(at)) + ")"
+			p.What += fmt.Sprintf(" (its symlinks lead to %s)", printable.Name(plain(at)))
 		}
 	case unix.EACCES, unix.EPERM:
-		p.What += " (" + access(about.path) + ")"
+		p.What += fmt.Sprintf(" (%s)", access(about.path))
 	case unix.ELOOP:
 		p.Advice = "the symlinks lead in a circle or through more than 40 links: correct them"
 	case unix.ENOTDIR:

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -159,7 +160,7 @@ func (l *loader) decideByFile(r *Reference, file string, unmistakable bool) {
 
 	r.set(RuleUnknown, false, "neither a secret's directory nor a secret's name")
 	l.warn(subject{variable: r.Variable}.problem(KindLeftAlone,
-		"left alone: "+r.Target+" does not look like a secret", ""))
+		fmt.Sprintf("left alone: %s does not look like a secret", r.Target), ""))
 }
 
 // quotes are those that shells, YAML and word processors know. One that is not closed is around a
@@ -406,6 +407,6 @@ func (l *loader) slip(name, value string) {
 	x := strings.TrimLeft(strings.TrimPrefix(name, "FILE_"), "_")
 	reference := strings.Replace(l.patterns[0], "*", x, 1)
 	l.warn(subject{variable: name}.problem(KindPathAsValue,
-		"its value is the path of a secret, not the secret: to have the file read, set "+
-			reference+" to the path instead", ""))
+		fmt.Sprintf("its value is the path of a secret, not the secret: to have the file read, "+
+			"set %s to the path instead", reference), ""))
 }

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -85,7 +86,8 @@ func parsePart(s string, column int) (p part, problems []syntaxProblem) {
 		name, filters, more = strings.Cut(filters, "|")
 		f := filter(name)
 		if f == nil {
-			what := "unknown filter: " + likeFilter(name) + "there are urlencode, base64 and json"
+			what := fmt.Sprintf("unknown filter: %sthere are urlencode, base64 and json",
+				likeFilter(name))
 			problems = append(problems, syntaxProblem{1, column, what})
 		}
 		p.filters = append(p.filters, f)
@@ -122,7 +124,7 @@ func likeFilter(name string) string {
 		{"quote", "urlencode"},
 	} {
 		if strings.Contains(name, c.part) {
-			return "did you mean " + c.filter + "? "
+			return fmt.Sprintf("did you mean %s? ", c.filter)
 		}
 	}
 	return ""

@@ -45,17 +45,14 @@ type untrusted struct {
 	dir  string // which the user can change
 }
 
-func (e *untrusted) Error() string { return "permission denied (" + e.detail() + ")" }
-
-func (e *untrusted) detail() string {
-	user := printable.Name(e.user)
-	return fmt.Sprintf("as user %s, because %s can change %s", user, user, printable.Name(e.dir))
+func (e *untrusted) Error() string {
+	return fmt.Sprintf("permission denied (as user %[1]s, because %[1]s can change %[2]s)",
+		printable.Name(e.user), printable.Name(e.dir))
 }
 
 func (e *untrusted) advice() string {
-	return "let " + printable.Name(e.user) +
-		" read the file, or keep it in a directory that only root can " +
-		"change, or mount that one read-only"
+	return fmt.Sprintf("let %s read the file, or keep it in a directory that only root can "+
+		"change, or mount that one read-only", printable.Name(e.user))
 }
 
 // switchError says that the rights of a user could not be had.
@@ -65,7 +62,7 @@ type switchError struct {
 }
 
 func (e *switchError) Error() string {
-	return "become " + printable.Name(e.user) + ": " + e.err.Error()
+	return fmt.Sprintf("become %s: %v", printable.Name(e.user), e.err)
 }
 
 func (e *switchError) Unwrap() error { return e.err }

@@ -2,8 +2,8 @@ package inject
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -54,7 +54,7 @@ func (l *loader) sound(name string, about subject, text []byte, empty bool) bool
 
 // tooLarge is the problem of what is longer than a limit.
 func (s subject) tooLarge(limit int) *Problem {
-	return s.problem(KindTooLarge, "larger than the limit of "+strconv.Itoa(limit)+" bytes", "")
+	return s.problem(KindTooLarge, fmt.Sprintf("larger than the limit of %d bytes", limit), "")
 }
 
 // looksUTF16 reports whether bytes with a NUL look like UTF-16 text: a byte order
@@ -85,9 +85,9 @@ func (l *loader) limit() {
 	largest := l.largest(3)
 	l.fail(&Problem{
 		Kind: KindTooLarge,
-		What: "environment: " + strconv.Itoa(size) +
-			" bytes with what it needs to start, and the kernel's limit beside the arguments is " +
-			strconv.Itoa(l.MaxTotal) + " (execve(2): a quarter of the stack limit)",
+		What: fmt.Sprintf("environment: %d bytes with what it needs to start, and the kernel's "+
+			"limit beside the arguments is %d (execve(2): a quarter of the stack limit)",
+			size, l.MaxTotal),
 		Advice:  "export less; the largest are " + strings.Join(largest, ", "),
 		Related: largest,
 	})

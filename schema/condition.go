@@ -40,7 +40,7 @@ func (r *reader) condition(d *syntax.Decorator, v *syntax.Value, forms string) C
 	case ok:
 		return c
 	case v.Kind == syntax.Text:
-		r.fail(v.Pos, "@"+d.Name+" is "+forms, "")
+		r.fail(v.Pos, about(d, "is "+forms), "")
 		return Condition{}
 	}
 
@@ -55,8 +55,8 @@ func (r *reader) condition(d *syntax.Decorator, v *syntax.Value, forms string) C
 	case "defaultSensitive":
 		assumed = "items are secrets by it"
 	}
-	r.warn(d.Pos, fmt.Sprintf(
-		"@%s has a value that is not understood here, and %s: %s", d.Name, assumed, forms))
+	r.warn(d.Pos, about(d, fmt.Sprintf(
+		"has a value that is not understood here, and %s: %s", assumed, forms)))
 	opposite := d.Name == "optional" || d.Name == "public"
 	return Condition{Always: !opposite}
 }

@@ -39,7 +39,7 @@ func (e *SyntaxError) Caret() string {
 		}
 		return ' '
 	}, before)
-	return e.Excerpt + "\n" + indent + "^"
+	return fmt.Sprintf("%s\n%s^", e.Excerpt, indent)
 }
 
 // A Violation is one rule of the schema that an environment breaks. It holds neither a value nor

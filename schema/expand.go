@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // defaults makes the defaults of items of what they are written as, each once.
 type defaults struct {
@@ -50,7 +53,7 @@ func (d *defaults) of(it *Item) *madeDefault {
 	m := &madeDefault{}
 	d.made[it.Name] = m
 	if what := it.Default.Computed(); what != "" {
-		m.missing = "is " + shown(what) + ", which is not evaluated here"
+		m.missing = fmt.Sprintf("is %s, which is not evaluated here", shown(what))
 		return m
 	}
 	var b strings.Builder
@@ -61,7 +64,7 @@ func (d *defaults) of(it *Item) *madeDefault {
 				text = p.Fallback
 			}
 			if text == "" {
-				m.missing = "needs " + p.Variable + ", which is not set"
+				m.missing = fmt.Sprintf("needs %s, which is not set", p.Variable)
 				return m
 			}
 		}

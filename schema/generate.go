@@ -47,7 +47,7 @@ func (g Recipe) String() string {
 	if g.Size == 0 { // none, or uuid
 		return string(g.Encoding)
 	}
-	return string(g.Encoding) + "(" + strconv.Itoa(g.Size) + ")"
+	return fmt.Sprintf("%s(%d)", g.Encoding, g.Size)
 }
 
 // generate understands the value of @generate.

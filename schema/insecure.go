@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -121,7 +122,7 @@ func (it *Item) weakness(value string, url address) string {
 	case isRepeated:
 		return "a secret of one character, repeated" + of
 	case len(weak) < leastSecret && !it.mayBeShort():
-		return "a secret of less than 12 bytes" + of + ": use a longer one"
+		return fmt.Sprintf("a secret of less than %d bytes%s: use a longer one", leastSecret, of)
 	}
 	return ""
 }

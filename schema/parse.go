@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,7 +142,7 @@ func (r *reader) readItem(raw *syntax.Item) {
 		if r.usable(d, seen, itemDecorators) {
 			r.itemDecorator(d, &it)
 		} else if slices.Contains(headerDecorators, d.Name) {
-			r.fail(d.Pos, "@"+d.Name+" belongs into the header",
+			r.fail(d.Pos, about(d, "belongs into the header"),
 				"put a blank line or # --- between it and the first item")
 		}
 	}
@@ -221,8 +222,8 @@ func (r *reader) readSensitive(d *syntax.Decorator, it *Item) {
 // text understands a value that is text.
 func (r *report) text(d *syntax.Decorator) string {
 	if d.Form == syntax.Flag || d.Value.Kind != syntax.Text {
-		r.fail(d.Value.Pos, "@"+d.Name+" is text",
-			"write it as @"+d.Name+"=text, with quotes around a text with blanks or brackets")
+		r.fail(d.Value.Pos, about(d, "is text"), fmt.Sprintf(
+			"write it as @%s=text, with quotes around a text with blanks or brackets", d.Name))
 		return ""
 	}
 	return d.Value.Text
@@ -252,8 +253,8 @@ func (r *reader) usable(d *syntax.Decorator, seen map[string]bool, known []strin
 		return false
 	}
 	if d.HasText {
-		r.warn(d.Pos, "the text after @"+d.Name+
-			" is not read: put # before it, or quotes around it if it belongs to the value")
+		r.warn(d.Pos, fmt.Sprintf("the text after @%s is not read: put # before it, or quotes "+
+			"around it if it belongs to the value", d.Name))
 	}
 
 	subject := d.Name
@@ -271,12 +272,13 @@ func (r *reader) usable(d *syntax.Decorator, seen map[string]bool, known []strin
 	case d.Broken != nil:
 		r.faults = append(r.faults, d.Broken)
 	case !takesBrackets && repeated:
-		r.fail(d.Pos, "@"+d.Name+" says again, or says otherwise, "+
-			"what a decorator above says of the same item", "remove one")
+		r.fail(d.Pos, about(d, "says again, or says otherwise, what a decorator above says of the "+
+			"same item"), "remove one")
 	case takesBrackets && d.Form != syntax.Invoked:
-		r.fail(d.Pos, "@"+d.Name+" takes brackets", "write it as @"+d.Name+"(...)")
+		r.fail(d.Pos, about(d, "takes brackets"), fmt.Sprintf("write it as @%s(...)", d.Name))
 	case !takesBrackets && d.Form == syntax.Invoked:
-		r.fail(d.Pos, "@"+d.Name+" takes no brackets of its own", "write it as @"+d.Name+"=...")
+		r.fail(d.Pos, about(d, "takes no brackets of its own"),
+			fmt.Sprintf("write it as @%s=...", d.Name))
 	default:
 		return true
 	}
@@ -290,7 +292,7 @@ func (r *reader) unknown(d *syntax.Decorator, known []string) {
 	word := strings.TrimRight(d.Name, ",;:")
 	if word != d.Name && slices.Contains(known, word) && !at.AfterValue {
 		mark := d.Name[len(word) : len(word)+1]
-		r.fail(d.Pos+len("@")+len(word), "a "+mark+" after @"+word,
+		r.fail(d.Pos+len("@")+len(word), fmt.Sprintf("a %s after @%s", mark, word),
 			"put a blank between decorators, and nothing else")
 		return
 	}
@@ -302,15 +304,20 @@ func (r *reader) unknown(d *syntax.Decorator, known []string) {
 	if meant == "" || meant == d.Name { // that one is known, and in another place
 		return
 	}
-	w := r.warnAnyway(at, "the decorator "+shown("@"+d.Name)+
-		" means nothing here: did you mean @"+meant+"?")
+	w := r.warnAnyway(at, fmt.Sprintf("the decorator %s means nothing here: did you mean @%s?",
+		shown("@"+d.Name), meant))
 	w.Decorator, w.Misspelt = meant, true
 }
 
 // misplaced warns of a decorator that does nothing where it is.
 func (r *reader) misplaced(d *syntax.Decorator, text string) {
-	r.warn(d.Pos, "@"+d.Name+" "+text).Decorator = d.Name
+	r.warn(d.Pos, about(d, text)).Decorator = d.Name
 }
+
+// about is a sentence about a decorator.
+//
+//go:noinline // for size, as with fail
+func about(d *syntax.Decorator, text string) string { return fmt.Sprintf("@%s %s", d.Name, text) }
 
 // readDetached warns of decorators in comments that belong to no item.
 func (r *reader) readDetached() {
@@ -337,12 +344,13 @@ func (r *reader) checkEnvironments() {
 	case name == "":
 	case it == nil:
 		r.fail(r.currentEnv,
-			"@currentEnv names "+syntax.Clip(name)+", which is no item of this file",
+			fmt.Sprintf("@currentEnv names %s, which is no item of this file", syntax.Clip(name)),
 			"add the item, or correct the name")
 	case it.Type.Values != nil:
 		for _, e := range r.environments {
 			if !slices.Contains(it.Type.Values, e.Text) {
-				r.fail(e.Pos, "forEnv names an environment that "+name+" cannot be, by its @type",
+				r.fail(e.Pos, fmt.Sprintf(
+					"forEnv names an environment that %s cannot be, by its @type", name),
 					"it can be "+joined(it.Type.Values))
 			}
 		}

@@ -2,8 +2,8 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/secret-entrypoint/secret-entrypoint/schema/internal/syntax"
 )
@@ -58,7 +58,7 @@ func (r *report) err() error {
 		last, more := i == mostErrors-1, len(r.faults)-i
 		switch {
 		case last && more > 1:
-			e.What, e.Advice = "and "+strconv.Itoa(more)+" errors more", ""
+			e.What, e.Advice = fmt.Sprintf("and %d errors more", more), ""
 			return errors.Join(errs...)
 		case at.AfterValue:
 			e.What = "a decorator behind the value that cannot be used"

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ func joined(words []string) string {
 	for i, w := range words {
 		switch {
 		case b.Len() > longestList:
-			return b.String() + " or " + strconv.Itoa(len(words)-i) + " others"
+			return fmt.Sprintf("%s or %d others", b.String(), len(words)-i)
 		case i > 0 && i == len(words)-1:
 			b.WriteString(" or ")
 		case i > 0:

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,7 +32,8 @@ func (r *report) readType(d *syntax.Decorator) Type {
 // otherType fails for a type that has another name here, and warns of one that is not checked.
 func (r *report) otherType(name string, pos int) {
 	if meant := typeMeant(name); meant != "" {
-		r.fail(pos, "the type "+shown(name)+" is called "+meant+" here", "write it as @type="+meant)
+		r.fail(pos, fmt.Sprintf("the type %s is called %s here", shown(name), meant),
+			"write it as @type="+meant)
 		return
 	}
 
@@ -39,7 +41,7 @@ func (r *report) otherType(name string, pos int) {
 	if !slices.Contains(uncheckedTypes, name) {
 		near = nearest.Ask(name, "", checkedTypes)
 	}
-	r.warn(pos, "the type "+shown(name)+" is not checked here"+near)
+	r.warn(pos, fmt.Sprintf("the type %s is not checked here%s", shown(name), near))
 }
 
 func (r *report) enumValues(v *syntax.Value) (values []string) {
@@ -86,16 +88,16 @@ func (r *report) parameter(t *Type, a *syntax.Argument) {
 	switch {
 	case slices.Contains(known, a.Name):
 		if want := r.setParameter(t, a.Name, &a.Value); want != "" {
-			r.fail(a.Value.Pos, a.Name+" is not "+want, "")
+			r.fail(a.Value.Pos, fmt.Sprintf("%s is not %s", a.Name, want), "")
 		}
 		return
 	case isUncheckedParameter(t.Name, a.Name):
 		return
 	}
 
-	what := "the parameter " + shown(a.Name) + " of the type " + t.Name
+	what := fmt.Sprintf("the parameter %s of the type %s", shown(a.Name), t.Name)
 	if meant := parameterMeant(a.Name, known); meant != "" {
-		r.fail(a.Pos, what+" is called "+meant, "correct it")
+		r.fail(a.Pos, fmt.Sprintf("%s is called %s", what, meant), "correct it")
 		return
 	}
 	r.warn(a.Pos, what+" is not checked here")

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,7 +95,7 @@ func (a *address) setHosts(list string) (what, advice string) {
 	for _, host := range strings.Split(list, ",") {
 		switch name := hostName(host); {
 		case hasBadPort(host):
-			return "a URL whose port is not a number up to " + strconv.Itoa(maxPort),
+			return fmt.Sprintf("a URL whose port is not a number up to %d", maxPort),
 				"correct the port, or percent-encode a : or / in the password"
 		case isWeb && (name == "" || strings.Contains(name, "..")):
 			return "a URL without a host, or with two dots in it", "set it to PROTOCOL://HOST/..."

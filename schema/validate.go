@@ -233,7 +233,8 @@ func (v *validator) checkCase(st *State) {
 	}
 	for _, name := range names {
 		if strings.EqualFold(name, v.current) {
-			v.warn(st, "is not the environment "+shown(name)+", for upper and lower case differ")
+			v.warn(st, fmt.Sprintf("is not the environment %s, for upper and lower case differ",
+				shown(name)))
 			return
 		}
 	}
@@ -244,7 +245,8 @@ func (v *validator) checkDuplicates() {
 	first := make(map[string]*State, len(v.secrets))
 	for _, s := range v.secrets {
 		if other := first[s.value]; other != nil {
-			v.warn(s.state, "the same value as "+other.Item.Name+": who knows one knows both")
+			v.warn(s.state, fmt.Sprintf("the same value as %s: who knows one knows both",
+				other.Item.Name))
 			continue
 		}
 		first[s.value] = s.state

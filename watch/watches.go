@@ -117,7 +117,7 @@ func (a *watches) add(path string) (at string, err error) {
 func (a *watches) warn(what string, err error) {
 	text := ""
 	if err != nil {
-		text = what + ": " + err.Error()
+		text = fmt.Sprintf("%s: %v", what, err)
 	}
 	if text == a.warned {
 		return

@@ -2,9 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 	"strings"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
@@ -22,7 +22,7 @@ func (o *options) advise(p *inject.Problem) {
 		p.By = o.called(patternOption(p.By))
 	case inject.KindTemplate:
 		if len(p.Related) > 1 {
-			p.Advice += ", or have " + p.Related[1] + " read with --include " + p.Related[1]
+			p.Advice += fmt.Sprintf(", or have %[1]s read with --include %[1]s", p.Related[1])
 		}
 	}
 
@@ -30,9 +30,9 @@ func (o *options) advise(p *inject.Problem) {
 	if missing && p.Path != "" {
 		m, at := preflight.MountOf(path.Clean(p.Path), preflight.Mounts())
 		if m.Removed() {
-			p.Advice = "what is mounted at " + printable.Name(at) +
-				" was removed where it came from, as the kubelet does with a subPath when the " +
-				"volume is updated: mount the whole volume, and start a new container"
+			p.Advice = fmt.Sprintf("what is mounted at %s was removed where it came from, as the "+
+				"kubelet does with a subPath when the volume is updated: mount the whole volume, "+
+				"and start a new container", printable.Name(at))
 		}
 	}
 	if p.Advice == "" {
@@ -62,8 +62,8 @@ func adviceFor(p *inject.Problem) string {
 	case inject.KindTooLarge:
 		return "let the program read the file itself, and leave it out with --exclude"
 	case inject.KindRefused:
-		return "rename the secret, leave it out with --exclude " + p.Variable +
-			", or allow it with --include " + p.Variable
+		return fmt.Sprintf("rename the secret, leave it out with --exclude %[1]s, "+
+			"or allow it with --include %[1]s", p.Variable)
 	case inject.KindConflict:
 		return "remove one, or say which wins with --on-conflict secret or --on-conflict env"
 	case inject.KindDirectory:
@@ -73,8 +73,8 @@ func adviceFor(p *inject.Problem) string {
 	case inject.KindBadName: // of a watched file: that of a secret has its advice
 		return "say what it is to be called: --watch NAME=PATH"
 	case inject.KindLeftAlone:
-		return "to have it read: --include " + p.Variable + ", to silence this: --exclude " +
-			p.Variable
+		return fmt.Sprintf("to have it read: --include %[1]s, to silence this: --exclude %[1]s",
+			p.Variable)
 	case inject.KindPathAsValue:
 		return "to silence this: --exclude " + p.Variable
 	case inject.KindPassedOver:
@@ -89,7 +89,7 @@ func adviceFor(p *inject.Problem) string {
 		named := p.Related[:min(len(p.Related), mostNamed)]
 		text := "to have them read: --dir " + strings.Join(named, " --dir ")
 		if more := len(p.Related) - len(named); more > 0 {
-			text += " and " + strconv.Itoa(more) + " more"
+			text += fmt.Sprintf(" and %d more", more)
 		}
 		return text
 	case inject.KindHiddenNames:

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -97,7 +96,7 @@ func places(sources []inject.Source) []string {
 	for _, s := range sources {
 		place := printable.Name(s.Path)
 		if _, err := os.Stat(s.Path); err != nil {
-			place += " (" + err.(*os.PathError).Err.Error() + ")"
+			place = fmt.Sprintf("%s (%v)", place, err.(*os.PathError).Err)
 		}
 		all = append(all, place)
 	}
@@ -166,7 +165,7 @@ func (r *checkReport) text(out io.Writer) {
 		fmt.Fprintln(out, "\nleft alone:")
 		table(out, "", func(line func(...string)) {
 			for _, ref := range r.left {
-				line("  "+ref.Variable, "rule "+strconv.Itoa(int(ref.Rule)), ref.Reason)
+				line("  "+ref.Variable, fmt.Sprintf("rule %d", ref.Rule), ref.Reason)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 )
 
@@ -20,7 +21,7 @@ func (r *checkReport) schemaText(out io.Writer) {
 		for _, s := range r.strays {
 			meant := ""
 			if s.Near != "" {
-				meant = "did you mean " + s.Near + "?"
+				meant = fmt.Sprintf("did you mean %s?", s.Near)
 			}
 			line("  "+s.Variable, s.From, meant)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -45,14 +46,15 @@ func (c *command) execute() *commandError {
 		if executable(file) == unix.ENOENT { // it went after it was found
 			return commandProblem(c.args[0], file, unix.ENOENT)
 		}
-		e.what = printable.Name(file) + " exists, but the interpreter named in its first line, " +
-			"or its dynamic loader, does not: install that, or use a binary made for this image"
+		e.what = fmt.Sprintf("%s exists, but the interpreter named in its first line, or its "+
+			"dynamic loader, does not: install that, or use a binary made for this image",
+			printable.Name(file))
 	case unix.ENOEXEC:
-		e.what = printable.Name(file) + " is no program for this machine, or a script without an " +
-			"interpreter line: begin it with #!/bin/sh"
+		e.what = fmt.Sprintf("%s is no program for this machine, or a script without an "+
+			"interpreter line: begin it with #!/bin/sh", printable.Name(file))
 	case unix.EACCES:
-		e.what = printable.Name(file) + ": permission denied: its file system may be mounted " +
-			"noexec, or its interpreter is not executable"
+		e.what = fmt.Sprintf("%s: permission denied: its file system may be mounted noexec, "+
+			"or its interpreter is not executable", printable.Name(file))
 	case unix.E2BIG:
 		e.what = "the arguments and the environment together are larger than the kernel allows " +
 			"(execve(2)): export less"
@@ -110,12 +112,13 @@ func commandProblem(command, file string, err error) *commandError {
 	case unix.EISDIR:
 		return &commandError{command, printable.Name(file) + " is a directory", exitNotExecutable}
 	case unix.EACCES:
-		what := printable.Name(file) + " is not executable: chmod +x it, or search its directory " +
-			"as another user"
+		what := fmt.Sprintf("%s is not executable: chmod +x it, or search its directory as "+
+			"another user", printable.Name(file))
 		return &commandError{command, what, exitNotExecutable}
 	}
 
-	return &commandError{command, printable.Name(file) + ": " + err.Error(), exitNotExecutable}
+	what := fmt.Sprintf("%s: %v", printable.Name(file), err)
+	return &commandError{command, what, exitNotExecutable}
 }
 
 // executable reports, as nil, that the effective user may execute a file.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -19,8 +19,8 @@ func (p *parser) misspelt(word string) string {
 	if len(words) == 1 {
 		return name + ": there is a blank in the word beside it: remove that"
 	}
-	return name + ": it is one word with what follows it, with a blank between: write two words, " +
-		"as in [\"" + name + "\", \"...\"]"
+	return fmt.Sprintf("%[1]s: it is one word with what follows it, with a blank between: write "+
+		`two words, as in ["%[1]s", "..."]`, name)
 }
 
 // swallowed returns an option that stands in the value of another, in the same word.
@@ -85,7 +85,7 @@ func noCommand(environ []string) string {
 			shell = shell || strings.HasPrefix(entry, "PWD=")
 		}
 	case os.Getppid() == 1:
-		words, _ := os.ReadFile("/proc/" + strconv.Itoa(os.Getppid()) + "/cmdline")
+		words, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", os.Getppid()))
 		shell = strings.Contains(string(words), "sh\x00-c\x00")
 	}
 

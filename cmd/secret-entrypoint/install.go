@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -23,8 +23,8 @@ func install(path string, log *logger) (err error) {
 
 	// A rename would put the program in the place of a device, a socket or a symlink as well.
 	if st, statErr := os.Lstat(path); statErr == nil && !st.Mode().IsRegular() {
-		return errors.New(printable.Name(path) +
-			" exists and is not a regular file: name another path, or its directory")
+		return fmt.Errorf("%s exists and is not a regular file: name another path, or its "+
+			"directory", printable.Name(path))
 	}
 
 	from, err := os.Open(self)
@@ -61,10 +61,10 @@ func install(path string, log *logger) (err error) {
 		return err
 	}
 	if noExec(path) {
-		log.warn(printable.Name(path) + ": its file system is mounted noexec, so that it cannot " +
-			"be executed there: install it into another volume")
+		log.warnf("%s: its file system is mounted noexec, so that it cannot be executed there: "+
+			"install it into another volume", printable.Name(path))
 	}
 	return nil
 }
 
-func advise(err error, advice string) error { return errors.New(err.Error() + ": " + advice) }
+func advise(err error, advice string) error { return fmt.Errorf("%w: %s", err, advice) }

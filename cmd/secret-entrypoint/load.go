@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (o *options) plan(request inject.Options, who *credentials) preflight.Plan 
 func (o *options) mayWait(p preflight.Plan, in *interruption, log *logger) preflight.Plan {
 	p.Waiting = func() {
 		in.catch()
-		log.debug("something is missing: waiting for it, " + o.wait.String() + " at most")
+		log.debug(fmt.Sprintf("something is missing: waiting for it, %v at most", o.wait))
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -49,6 +50,8 @@ type field struct {
 
 func (l *logger) debug(text string) { l.line(levelDebug, text, nil) }
 func (l *logger) warn(text string)  { l.line(levelWarn, text, nil) }
+
+func (l *logger) warnf(format string, args ...any) { l.warn(fmt.Sprintf(format, args...)) }
 
 func (l *logger) error(text string) {
 	l.errors = append(l.errors, text)
@@ -113,7 +116,7 @@ func (l *logger) line(at level, text string, fields []field) {
 	}
 
 	if !l.json {
-		io.WriteString(l.out, "secret-entrypoint: "+levelNames[at]+": "+printable.Line(text)+"\n")
+		fmt.Fprintf(l.out, "secret-entrypoint: %s: %s\n", levelNames[at], printable.Line(text))
 		return
 	}
 

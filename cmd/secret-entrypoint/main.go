@@ -82,7 +82,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	}
 	// From here on there are values in memory.
 	if err := seal(); err != nil {
-		log.warn("core dumps stay possible while secrets are read: " + err.Error())
+		log.warnf("core dumps stay possible while secrets are read: %v", err)
 	}
 
 	environ = withoutOwn(environ)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
@@ -79,6 +80,9 @@ func (p *parser) passOver() {
 
 func (p *parser) mistake(text string) { p.mistakes = append(p.mistakes, text) }
 
+// refuse notes what is wrong with the value of an option or variable.
+func (p *parser) refuse(name string, err error) { p.mistake(fmt.Sprintf("%s: %v", name, err)) }
+
 // commandLine reads options up to the first word that is none, and returns the COMMAND.
 func (p *parser) commandLine(args []string) []string {
 	for len(args) > 0 {
@@ -102,14 +106,14 @@ func (p *parser) commandLine(args []string) []string {
 			p.mistake(p.misspelt(name))
 			continue
 		case opt == nil:
-			p.mistake("unknown option " + printable.Name(name) +
-				nearest.Ask(name, "--", p.optionNames()))
+			p.mistake(fmt.Sprintf("unknown option %s%s", printable.Name(name),
+				nearest.Ask(name, "--", p.optionNames())))
 			continue
 		case inline:
 		case opt.arg == "":
 			value = "true"
 		case len(args) == 0:
-			p.mistake(name + ": needs an argument: " + name + " " + opt.arg)
+			p.mistake(fmt.Sprintf("%[1]s: needs an argument: %[1]s %[2]s", name, opt.arg))
 			continue
 		default:
 			value, args = args[0], args[1:]
@@ -117,12 +121,12 @@ func (p *parser) commandLine(args []string) []string {
 
 		p.given[opt.name] = true
 		if other := p.swallowed(opt, value); other != "" {
-			p.mistake(name + ": its value has the option " + other +
-				" in it, in the same word: write each as a word of its own")
+			p.mistake(fmt.Sprintf("%s: its value has the option %s in it, in the same word: "+
+				"write each as a word of its own", name, other))
 			continue
 		}
 		if err := opt.set(&p.options, value); err != nil {
-			p.mistake(name + ": " + err.Error())
+			p.refuse(name, err)
 		}
 
 		p.named(name)
@@ -160,7 +164,7 @@ func (p *parser) modeWord(name, value string, inline bool, args *[]string) bool 
 		if name == "--probe" {
 			p.mode = modeProbe
 			if err := p.setProbe(value); err != nil {
-				p.mistake(name + ": " + err.Error())
+				p.refuse(name, err)
 			}
 			break
 		}
@@ -212,13 +216,14 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 		target, isTemplate := strings.CutPrefix(name, templatePrefix)
 		switch {
 		case name+"_" == templatePrefix:
-			p.mistake(name + ": name the variable to set: " + templatePrefix + "NAME=TEMPLATE")
+			const example = templatePrefix + "NAME=TEMPLATE"
+			p.mistake(fmt.Sprintf("%s: name the variable to set: %s", name, example))
 		case isTemplate:
 			p.templateVariable(name, target, value, overriding)
 		case ofService(name):
 		case !p.isVariable(name):
-			p.mistake("unknown variable " + printable.Name(name) +
-				nearest.Ask(name, variablePrefix, p.variableNames()))
+			p.mistake(fmt.Sprintf("unknown variable %s%s", printable.Name(name),
+				nearest.Ask(name, variablePrefix, p.variableNames())))
 		}
 	}
 
@@ -239,7 +244,7 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 
 		for _, v := range opt.split(value) {
 			if err := opt.set(to, v); err != nil {
-				p.mistake(opt.variable() + ": " + err.Error())
+				p.refuse(opt.variable(), err)
 			}
 		}
 
@@ -273,7 +278,7 @@ func (p *parser) templateVariable(variable, name, text string, overriding []inje
 		}
 	}
 	if err := p.addTemplate(name + "=" + text); err != nil {
-		p.mistake(variable + ": " + err.Error())
+		p.refuse(variable, err)
 	}
 }
 

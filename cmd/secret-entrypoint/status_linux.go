@@ -1,11 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +25,7 @@ func (o *options) tellStatus(c *supervise.Config, log *logger) (end func()) {
 	if o.metrics != "" && o.ownMetrics(log) {
 		c.Writers = 1
 		metrics = status.StartMetrics(o.metrics, func(err error) {
-			log.warn(o.called("--metrics") + ": " + err.Error() +
-				": it is tried again at the next change")
+			log.warnf("%s: %v: it is tried again at the next change", o.called("--metrics"), err)
 		})
 	}
 
@@ -38,9 +37,9 @@ func (o *options) tellStatus(c *supervise.Config, log *logger) (end func()) {
 
 		c.Watch = func(paths []string) {
 			if metrics != nil && slices.Contains(paths, dir) {
-				log.warn(o.called("--metrics") + ": " + printable.Name(dir) +
-					" is watched for changes of secrets, and each write there would look like " +
-					"one: nothing is written: name a file in a directory of its own")
+				log.warnf("%s: %s is watched for changes of secrets, and each write there would "+
+					"look like one: nothing is written: name a file in a directory of its own",
+					o.called("--metrics"), printable.Name(dir))
 				metrics.Close()
 				metrics = nil
 			}
@@ -56,7 +55,7 @@ func (o *options) tellStatus(c *supervise.Config, log *logger) (end func()) {
 		}
 		if err := page.Show(s); err != nil && !failed {
 			failed = true
-			log.warn("--status will find nothing: keep it in memory: " + err.Error())
+			log.warnf("--status will find nothing: keep it in memory: %v", err)
 		}
 	}
 
@@ -73,8 +72,8 @@ func (o *options) ownMetrics(log *logger) bool {
 	found, _ := status.Find()
 	for _, f := range found {
 		if f.Metrics == o.metrics {
-			log.warn(o.called("--metrics") + ": process " + strconv.Itoa(f.PID) +
-				" writes that file already: this one does not")
+			log.warnf("%s: process %d writes that file already: this one does not",
+				o.called("--metrics"), f.PID)
 			return false
 		}
 	}
@@ -85,10 +84,10 @@ func (o *options) ownMetrics(log *logger) bool {
 func (o *options) showStatus(stdout io.Writer, log *logger) int {
 	found, other := status.Find()
 	if len(found) == 0 {
-		text := "no secret-entrypoint that stays (--on-change, --init) runs here as user " +
-			strconv.Itoa(os.Geteuid())
+		text := fmt.Sprintf("no secret-entrypoint that stays (--on-change, --init) runs here as "+
+			"user %d", os.Geteuid())
 		if other >= 0 {
-			text += ": PID 1 is of user " + strconv.Itoa(other) + ": ask as that one, if it is it"
+			text += fmt.Sprintf(": PID 1 is of user %d: ask as that one, if it is it", other)
 		}
 		log.error(text)
 		return exitNone
@@ -120,19 +119,18 @@ func (o *options) showStatus(stdout io.Writer, log *logger) int {
 
 // statusText tells of one for people.
 func statusText(f *status.Found) (lines []string) {
-	pid := "PID " + strconv.Itoa(f.PID) + ": "
 	if f.Generation == 0 {
-		return []string{pid + "the command has not been started yet"}
+		return []string{fmt.Sprintf("PID %d: the command has not been started yet", f.PID)}
 	}
 
-	since := " since " + pointInTime(f.Since)
-	lines = append(lines, pid+"generation "+strconv.Itoa(f.Generation)+since,
+	lines = append(lines,
+		fmt.Sprintf("PID %d: generation %d since %s", f.PID, f.Generation, pointInTime(f.Since)),
 		"secrets: "+strings.Join(secretNames(f), ", "))
 
 	var done []string
 	for i, d := range f.Done {
 		if d.Count > 0 {
-			done = append(done, strconv.Itoa(d.Count)+" "+status.Actions[i])
+			done = append(done, fmt.Sprintf("%d %s", d.Count, status.Actions[i]))
 		}
 	}
 
@@ -140,7 +138,8 @@ func statusText(f *status.Found) (lines []string) {
 		lines = append(lines, "changes: "+strings.Join(done, ", "))
 	}
 	if f.Refused != 0 {
-		lines = append(lines, "an update is not used since "+pointInTime(f.Refused)+":")
+		since := pointInTime(f.Refused)
+		lines = append(lines, fmt.Sprintf("an update is not used since %s:", since))
 		for _, reason := range f.Reasons {
 			lines = append(lines, "  "+reason)
 		}
@@ -159,7 +158,7 @@ func secretNames(f *status.Found) []string {
 // pointInTime is a time, and how long ago that is.
 func pointInTime(at int64) string {
 	ago := max(time.Since(time.Unix(at, 0)).Truncate(time.Second), 0)
-	return timestamp(at) + " (" + ago.String() + " ago)"
+	return fmt.Sprintf("%s (%v ago)", timestamp(at), ago)
 }
 
 func timestamp(at int64) string { return time.Unix(at, 0).UTC().Format(time.RFC3339) }

@@ -90,10 +90,10 @@ func (o *options) mayStay(log *logger) bool {
 		return true
 	}
 
-	log.error(o.called("--user") + " " + printable.Name(o.user) +
-		" with --on-change or --init: without the capability KILL this process cannot signal " +
-		"another user's: add it (--cap-add KILL, or capabilities.add in Kubernetes), or start " +
-		"the container as that user")
+	log.error(fmt.Sprintf("%s %s with --on-change or --init: without the capability KILL this "+
+		"process cannot signal another user's: add it (--cap-add KILL, or capabilities.add in "+
+		"Kubernetes), or start the container as that user",
+		o.called("--user"), printable.Name(o.user)))
 	return false
 }
 
@@ -312,16 +312,16 @@ func neverUpdated(result *inject.Result, log *logger) {
 		in, at := preflight.MountOf(realFile, mounts)
 		switch {
 		case !own && in.SubPath():
-			log.warn(fmt.Sprintf("%s: %s is in %s, a subPath of a volume, which is never updated "+
-				"here and is emptied at the first update of the volume: mount the whole volume "+
-				"instead", name, file, printable.Name(at)))
+			log.warnf("%s: %s is in %s, a subPath of a volume, which is never updated here and is "+
+				"emptied at the first update of the volume: mount the whole volume instead",
+				name, file, printable.Name(at))
 		case !own:
 		case m.Swarm():
 			log.debug(fmt.Sprintf("%s: %s is a Swarm secret, which never changes: an update of "+
 				"the service starts a new container", name, file))
 		default:
-			log.warn(fmt.Sprintf("%s: %s is a mount of its own, so a file that replaces it is "+
-				"never seen here: mount its directory, %s, instead", name, file, path.Dir(file)))
+			log.warnf("%s: %s is a mount of its own, so a file that replaces it is never seen "+
+				"here: mount its directory, %s, instead", name, file, path.Dir(file))
 		}
 	}
 

@@ -123,7 +123,7 @@ func (c *credentials) setGroup(groups [][]string, name string) error {
 // the first field is the name and the third the id. An id without a line is no error.
 func findRow(table [][]string, name, kind, file string) ([]string, error) {
 	if name == "" {
-		return nil, errors.New("no " + kind + " named: USER[:GROUP]")
+		return nil, fmt.Errorf("no %s named: USER[:GROUP]", kind)
 	}
 
 	for _, row := range table {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ func (o *options) addVerify(v string) error {
 	words, err := jsontext.Words(v)
 	switch {
 	case err != nil:
-		return errors.New("is not a JSON array of strings: " + err.Error())
+		return fmt.Errorf("is not a JSON array of strings: %w", err)
 	case len(words) == 0 || words[0] == "":
 		return errors.New("names no command: [\"command\", \"argument\"]")
 	}
@@ -75,7 +74,7 @@ func (o *options) verifyAll(v verification, deadline time.Time, log *logger) err
 
 		if !told {
 			told = true
-			v.note(err.Error() + ": trying again until --wait is over")
+			v.note(fmt.Sprintf("%v: trying again until --wait is over", err))
 		}
 		if v.pause(min(pause, left)) {
 			return err
@@ -98,16 +97,16 @@ func (o *options) verifyOnce(v verification) (output []string, err error) {
 	for i, words := range o.verify {
 		name := "--verify"
 		if len(o.verify) > 1 {
-			name += " " + strconv.Itoa(i+1) + " of " + strconv.Itoa(len(o.verify))
+			name = fmt.Sprintf("%s %d of %d", name, i+1, len(o.verify))
 		}
 
 		file, problem := lookPath(words[0], v.path)
 		if problem != nil {
 			if words[0] == shell {
-				return output, errors.New(name + ": this image has no " + shell +
-					`: give the command as a JSON array, ["command", "argument"]`)
+				return output, fmt.Errorf("%s: this image has no %s: give the command as a JSON "+
+					`array, ["command", "argument"]`, name, shell)
 			}
-			return output, errors.New(name + ": " + problem.Error())
+			return output, fmt.Errorf("%s: %w", name, problem)
 		}
 
 		lines, err := o.runCheck(file, words, v)

@@ -10,7 +10,7 @@ package dotenv
 
 import (
 	"bytes"
-	"strconv"
+	"fmt"
 	"strings"
 )
 
@@ -173,8 +173,9 @@ func (s *scanner) assignment(a *Assignment, last before) {
 	}
 
 	if first, twice := s.seen[name]; twice {
-		s.failAt(a.Line, a.Column, "the variable is set a second time, first on line "+
-			strconv.Itoa(first)+": remove one", false)
+		what := fmt.Sprintf("the variable is set a second time, first on line %d: remove one",
+			first)
+		s.failAt(a.Line, a.Column, what, false)
 		return
 	}
 	s.seen[name] = a.Line
@@ -350,7 +351,7 @@ func (s *scanner) follows(a *Assignment, began int) string {
 	case s.data[s.at] == ';':
 		return what + "write each variable on a line of its own, without a ;"
 	case began < s.line:
-		return what + "close the value that begins on line " + strconv.Itoa(began) + " before this one"
+		return fmt.Sprintf("%sclose the value that begins on line %d before this one", what, began)
 	case a.Quote == '\'' && strings.Contains(string(s.data[a.Raw:a.RawEnd]), `\'`):
 		return what + "in single quotes a backslash is a backslash, so the quote after it ends " +
 			`the value: write '\'' for a quote inside it, or put the whole value in double quotes`

@@ -5,6 +5,7 @@
 package jsontext
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -208,7 +209,7 @@ func (p *parser) value(out []byte, depth int) ([]byte, bool) {
 // nested appends an object or array, whose opening bracket is next.
 func (p *parser) nested(out []byte, bracket byte, depth int) ([]byte, bool) {
 	if depth == maxDepth {
-		return nil, p.fail("nested more than " + strconv.Itoa(maxDepth) + " deep")
+		return nil, p.fail(fmt.Sprintf("nested more than %d deep", maxDepth))
 	}
 	closing := bracket + 2 // [ \ ] and { | }
 	out = append(out, bracket)

@@ -111,7 +111,7 @@ func startTests(arguments, dir string) (int, error) {
 	isTemporary := func(entry string) bool { return strings.HasPrefix(entry, "TMPDIR=") }
 	env := slices.DeleteFunc(os.Environ(), isTemporary)
 	return syscall.ForkExec(self, args, &syscall.ProcAttr{
-		Env:   append(env, heldVariable+"="+strconv.Itoa(os.Getpid()), "TMPDIR="+dir),
+		Env:   append(env, fmt.Sprintf("%s=%d", heldVariable, os.Getpid()), "TMPDIR="+dir),
 		Files: []uintptr{0, 1, 2},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})

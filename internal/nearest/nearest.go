@@ -2,7 +2,10 @@
 // says "did you mean" says it by this rule.
 package nearest
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Longest is the longest name, in bytes, that others are compared with.
 const Longest = 100
@@ -13,7 +16,7 @@ func Ask(wrong, prefix string, names []string) string {
 	if best == "" {
 		return ""
 	}
-	return ": did you mean " + best + "?"
+	return fmt.Sprintf(": did you mean %s?", best)
 }
 
 // Name is the name most like a wrong one, in upper or lower case, or "" when none is near. The

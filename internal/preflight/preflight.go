@@ -4,6 +4,7 @@
 package preflight
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -166,7 +167,7 @@ func Origin(result *inject.Result, e inject.Export) string {
 	}
 
 	if e.OverriddenBy != "" {
-		from += ", not used: " + printable.Name(winner(result, e)) + " wins"
+		from += fmt.Sprintf(", not used: %s wins", printable.Name(winner(result, e)))
 	}
 	return from
 }

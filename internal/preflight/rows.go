@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/secret-entrypoint/secret-entrypoint/inject"
@@ -83,7 +82,7 @@ func rowOf(
 	}
 
 	if e.OverriddenBy != "" {
-		row.State = "not used: " + winner(result, e) + " wins"
+		row.State = fmt.Sprintf("not used: %s wins", winner(result, e))
 	}
 	return row
 }
@@ -179,7 +178,8 @@ func (r *Report) itemOf(st schema.State) Item {
 		schema.SetToDefault: "default",
 	}[st.Set]
 	if st.Set == schema.SetToDefault {
-		item.Source = printable.Name(r.Inventory.schema.Name) + ":" + strconv.Itoa(st.Item.Line)
+		item.Source = fmt.Sprintf("%s:%d",
+			printable.Name(r.Inventory.schema.Name), st.Item.Line)
 	}
 
 	reference := r.Result.LeftAlone(item.Variable)

@@ -106,10 +106,11 @@ func (inv *Inventory) failViolations(
 
 		text := v.Error()
 		if near := nearest.Name(v.Variable, "", names); v.Rule == "required" && near != "" {
-			text += " (" + near + " is set, and not in the schema: is it meant to be this one?)"
+			text += fmt.Sprintf(
+				" (%s is set, and not in the schema: is it meant to be this one?)", near)
 		}
 		if ref := result.LeftAlone(v.Variable); v.Rule == "required" && ref != "" {
-			text += " (" + ref + " is left alone: to have it read, --include " + ref + ")"
+			text += fmt.Sprintf(" (%[1]s is left alone: to have it read, --include %[1]s)", ref)
 		}
 		inv.fail(text, v.Rule, v.Variable)
 	}

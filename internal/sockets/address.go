@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -17,11 +18,10 @@ type Address struct {
 
 // String is the address as ss(8) and most logs write it: 0.0.0.0:80, [::]:80.
 func (a Address) String() string {
-	port := ":" + strconv.Itoa(int(a.Port))
 	if !a.V6 {
-		return dotted(a.IP) + port
+		return fmt.Sprintf("%s:%d", dotted(a.IP), a.Port)
 	}
-	return "[" + colons(a.IP) + "]" + port
+	return fmt.Sprintf("[%s]:%d", colons(a.IP), a.Port)
 }
 
 // wildcard: it listens at every address of its family.

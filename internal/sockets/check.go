@@ -3,9 +3,8 @@
 package sockets
 
 import (
-	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,8 +19,6 @@ const checkTail = 20 * time.Millisecond
 // error is one line about the program.
 func Check(t Target, limit time.Duration) error {
 	c := check{target: t, began: time.Now(), limit: limit}
-	port := ":" + strconv.Itoa(int(t.Port))
-
 	loopbacks := []endpoint{{mapped(127, 0, 0, 1), t.Port}, {[16]byte{15: 1}, t.Port}}
 	for _, to := range loopbacks {
 		if listens, err := c.at(to); listens {
@@ -37,7 +34,7 @@ func Check(t Target, limit time.Duration) error {
 			return err
 		}
 	}
-	return errors.New("nothing listens at port " + port[1:])
+	return fmt.Errorf("nothing listens at port %d", t.Port)
 }
 
 // A check is what all its connections have in common.
@@ -67,14 +64,14 @@ func (c *check) at(to endpoint) (listens bool, err error) {
 	case unix.ECONNREFUSED, unix.EADDRNOTAVAIL, unix.ENETUNREACH:
 		return false, err
 	default:
-		return true, errors.New("connect to " + where + ": " + err.Error())
+		return true, fmt.Errorf("connect to %s: %w", where, err)
 	}
 
 	if c.target.Path == "" {
 		return true, nil
 	}
 	if err := c.ask(fd, where); err != nil {
-		return true, errors.New("GET " + c.target.Path + " at " + where + ": " + err.Error())
+		return true, fmt.Errorf("GET %s at %s: %w", c.target.Path, where, err)
 	}
 	return true, nil
 }
@@ -116,7 +113,7 @@ func (c *check) ask(fd int, where string) error {
 	}
 }
 
-func (c *check) late(what string) error { return errors.New(what + " within " + c.limit.String()) }
+func (c *check) late(what string) error { return fmt.Errorf("%s within %v", what, c.limit) }
 
 // await waits for an event of a socket, for a time at most, and not beyond the limit of the check.
 // It reports whether it came.

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -280,7 +281,7 @@ func (h *Holder) Choose(g *Generation) error {
 		for _, one := range h.groups {
 			h.revise(one)
 			if err := h.aim(one); err != nil {
-				all = append(all, errors.New(one.address.String()+": "+err.Error()))
+				all = append(all, fmt.Errorf("%v: %w", one.address, err))
 			}
 		}
 		return errors.Join(all...)

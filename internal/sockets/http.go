@@ -3,6 +3,7 @@ package sockets
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -30,8 +31,9 @@ const (
 
 // request asks for the path as a kubelet or a load balancer does.
 func (t Target) request(host string) []byte {
-	return []byte("GET " + t.Path + " HTTP/1.1\r\nHost: " + host +
-		"\r\nUser-Agent: secret-entrypoint\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+	const form = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: secret-entrypoint\r\n" +
+		"Accept: */*\r\nConnection: close\r\n\r\n"
+	return []byte(fmt.Sprintf(form, t.Path, host))
 }
 
 var errNotHTTP = errors.New("the answer is not HTTP")

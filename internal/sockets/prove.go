@@ -3,8 +3,8 @@
 package sockets
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -138,18 +138,19 @@ func (p *Proof) look() string {
 func (p *Proof) asks(addresses []Address) string {
 	i := slices.IndexFunc(addresses, func(a Address) bool { return a.Port == p.target.Port })
 	if i < 0 {
-		return "it does not listen at port " + strconv.Itoa(int(p.target.Port))
+		return fmt.Sprintf("it does not listen at port %d", p.target.Port)
 	}
 	done, err := p.step(addresses[i], p.target)
 	if done {
 		return ""
 	}
-	return because("it has not answered GET "+p.target.Path+" at "+addresses[i].String(), err)
+	missing := fmt.Sprintf("it has not answered GET %s at %v", p.target.Path, addresses[i])
+	return because(missing, err)
 }
 
 func because(what string, err error) string {
 	if err != nil {
-		return what + ": " + err.Error()
+		return fmt.Sprintf("%s: %v", what, err)
 	}
 	return what
 }

@@ -1,5 +1,7 @@
 package sockets
 
+import "fmt"
+
 // A Reason says why something is not held. It fits the byte that goes over a gate; the zero
 // Reason says that nothing stands against it.
 type Reason uint8
@@ -74,5 +76,5 @@ func (n NotHeld) Error() string {
 	if n.What == "" {
 		return n.Reason.String()
 	}
-	return n.Reason.String() + " (" + n.What + ")"
+	return fmt.Sprintf("%v (%s)", n.Reason, n.What)
 }

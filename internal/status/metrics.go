@@ -3,9 +3,9 @@
 package status
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +46,7 @@ func (t *text) one(name, kind, help string, n int64) {
 //
 //go:noinline
 func (t *text) sample(name, label, value string, n int64) {
-	t.number(metricPrefix+name+"{"+label+"=\""+value+"\"}", n)
+	t.number(fmt.Sprintf(`%s%s{%s="%s"}`, metricPrefix, name, label, value), n)
 }
 
 // metrics is a status in the text format of Prometheus.
@@ -70,9 +70,11 @@ func (s *Status) metrics() []byte {
 	t.family(changeSeconds, "summary",
 		"Changes that were acted on, by what was done, and the seconds from their first sign on.")
 	for i, action := range Actions {
-		label := "{action=\"" + action + "\"}"
-		t.line(metricPrefix+changeSeconds+"_sum"+label, seconds(s.Done[i].Took))
-		t.number(metricPrefix+changeSeconds+"_count"+label, int64(s.Done[i].Count))
+		part := func(of string) string {
+			return fmt.Sprintf(`%s%s_%s{action="%s"}`, metricPrefix, changeSeconds, of, action)
+		}
+		t.line(part("sum"), seconds(s.Done[i].Took))
+		t.number(part("count"), int64(s.Done[i].Count))
 	}
 
 	t.family(secretChange, "gauge",
@@ -85,11 +87,8 @@ func (s *Status) metrics() []byte {
 
 // seconds is a time in seconds, to the millisecond.
 func seconds(d time.Duration) string {
-	ms := strconv.FormatInt(d.Milliseconds(), 10)
-	for len(ms) < 4 {
-		ms = "0" + ms
-	}
-	return ms[:len(ms)-3] + "." + ms[len(ms)-3:]
+	ms := d.Milliseconds()
+	return fmt.Sprintf("%d.%03d", ms/1000, ms%1000)
 }
 
 // A Metrics writes a status to a file in the text format of Prometheus, whole or not at all, at

@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -63,8 +64,8 @@ func (s *supervisor) announce() bool {
 			a.part = append(a.part, n.signal)
 		case late:
 			a.never = append(a.never, n.signal)
-			s.say(Warn, signalName(n.signal)+" is not sent: the command does not handle it, "+
-				"and would be ended by it: use a signal that it handles, or restart")
+			s.sayf(Warn, "%s is not sent: the command does not handle it, and would be ended by "+
+				"it: use a signal that it handles, or restart", signalName(n.signal))
 		default:
 			left = append(left, n)
 		}
@@ -135,7 +136,7 @@ func handles(process string, sig unix.Signal) bool {
 	}
 
 	for _, thread := range threads {
-		status, err := os.ReadFile(process + "/task/" + thread.Name() + "/status")
+		status, err := os.ReadFile(fmt.Sprintf("%s/task/%s/status", process, thread.Name()))
 		if err != nil {
 			continue // it ended
 		}

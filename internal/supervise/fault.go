@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"runtime"
-	"strconv"
 	"strings"
 )
 
@@ -21,7 +20,7 @@ func (s *supervisor) survive() (over bool) {
 		}
 		if fault := recover(); fault != nil {
 			s.faulty = true
-			s.confess(fmt.Sprint(fault) + " at " + faultPlace())
+			s.confess(fmt.Sprintf("%v at %s", fault, faultPlace()))
 		}
 	}()
 
@@ -67,7 +66,7 @@ func faultPlace() string {
 	for {
 		frame, more := frames.Next()
 		if !strings.HasPrefix(frame.Function, "runtime.") {
-			return path.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
+			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
 		}
 		if !more {
 			return "an unknown place"

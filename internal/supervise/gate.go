@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -257,8 +258,8 @@ func (r *Report) encode() encoder {
 
 	*r = Report{Status: status, Lines: append(r.Lines, Line{
 		Level: Error,
-		Text: "too much is to be reported of " + strconv.Itoa(len(r.Secrets)) + " variables and " +
-			strconv.Itoa(len(r.Watch)) + " paths to watch: divide them among containers",
+		Text: fmt.Sprintf("too much is to be reported of %d variables and %d paths to watch: "+
+			"divide them among containers", len(r.Secrets), len(r.Watch)),
 	})}
 	e = encoder{}
 	e.report(r)
@@ -287,7 +288,7 @@ func someOf(lines []Line) []Line {
 		if size += len(l.Text); size > mostText && i > 0 {
 			return append(some, Line{
 				Level: l.Level,
-				Text:  strconv.Itoa(len(lines)-i) + " more messages are left out",
+				Text:  fmt.Sprintf("%d more messages are left out", len(lines)-i),
 			})
 		}
 

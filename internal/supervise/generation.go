@@ -48,7 +48,7 @@ type generation struct {
 func startCandidate(args, environ []string, r Request) (*generation, error) {
 	gate, fd, err := openGate()
 	if err != nil {
-		return nil, errors.New("prepare the next generation: " + err.Error())
+		return nil, fmt.Errorf("prepare the next generation: %w", err)
 	}
 
 	// The descriptor keeps its number, for others may be inherited below and above it. No one else
@@ -100,7 +100,7 @@ func (g *generation) runs() bool { return g != nil && !g.gone }
 // then its descriptors, and the end that can be waited for comes last (do_exit in the kernel's
 // kernel/exit.c).
 func (g *generation) ends() bool {
-	_, err := os.Readlink("/proc/" + strconv.Itoa(g.pid) + "/exe")
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", g.pid))
 	return errors.Is(err, unix.ENOENT)
 }
 

@@ -5,7 +5,6 @@ package supervise
 import (
 	"fmt"
 	"maps"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,14 +70,14 @@ func (s *supervisor) trapped(t *trap) {
 		s.next.notHeld = t.reason
 		if why := t.reason.String(); s.notHeldTold != why {
 			s.notHeldTold = why
-			s.say(Warn, "replace acts as restart here: "+why)
+			s.sayf(Warn, "replace acts as restart here: %s", why)
 		}
 		return
 	}
 
 	var err error
 	if s.next.sockets, err = s.holder.Adopt(t.listener, s.next.pid); err != nil {
-		s.say(Warn, "replace acts as restart for this generation: "+err.Error())
+		s.sayf(Warn, "replace acts as restart for this generation: %v", err)
 	}
 }
 
@@ -100,7 +99,7 @@ func (s *supervisor) replaceable() bool {
 	}
 	if why := err.Error(); s.notHeldTold != why {
 		s.notHeldTold = why
-		s.say(Warn, "the command is restarted and not replaced: "+why)
+		s.sayf(Warn, "the command is restarted and not replaced: %s", why)
 	}
 	return false
 }
@@ -190,9 +189,9 @@ func (s *supervisor) endProof() (missing string) {
 // unready says why the other did not take the place of the command.
 func (s *supervisor) unready() []Line {
 	missing := s.endProof()
-	text := s.other.String() + " was not ready within " + s.ReadyTimeout.String()
+	text := fmt.Sprintf("%v was not ready within %v", s.other, s.ReadyTimeout)
 	if s.other.sockets == nil {
-		text = s.other.String() + " cannot take its place: its sockets cannot be held"
+		text = fmt.Sprintf("%v cannot take its place: its sockets cannot be held", s.other)
 	}
 	if s.replacement.wrong != "" {
 		text = fmt.Sprintf("%v cannot take the place of %v: %s",
@@ -200,7 +199,7 @@ func (s *supervisor) unready() []Line {
 	}
 
 	if s.other.gone {
-		text = s.other.String() + " ended before it was ready: " + waitText(s.other.wait)
+		text = fmt.Sprintf("%v ended before it was ready: %s", s.other, waitText(s.other.wait))
 	}
 	if missing != "" {
 		text += ": " + missing
@@ -226,7 +225,7 @@ func (s *supervisor) swap() {
 	}
 
 	if err := s.holder.Choose(s.command.sockets); err != nil {
-		s.say(Warn, "send new connections to "+s.command.String()+": "+err.Error())
+		s.sayf(Warn, "send new connections to %v: %v", s.command, err)
 	}
 }
 
@@ -234,7 +233,7 @@ func (s *supervisor) swap() {
 func (s *supervisor) promote() {
 	old := s.command.String()
 	s.swap()
-	s.say(Warn, old+" ended by itself: "+s.command.String()+" takes its place, proven or not")
+	s.sayf(Warn, "%s ended by itself: %v takes its place, proven or not", old, s.command)
 }
 
 // serveOut lets the other serve what it has.
@@ -277,7 +276,7 @@ func (s *supervisor) killOther() (then event, so bool) {
 	s.other = nil
 	return event{kind: otherStays, lines: []Line{{
 		Level: Error,
-		Text:  late + " and cannot be killed: it is left beside " + s.command.String(),
+		Text:  fmt.Sprintf("%s and cannot be killed: it is left beside %v", late, s.command),
 	}}}, true
 }
 
@@ -316,8 +315,7 @@ func (s *supervisor) tidy() bool {
 	}
 	if len(left) > 0 && !r.told {
 		r.told = true
-		s.say(Warn, "processes of "+s.other.String()+" cannot be killed and are left: "+
-			fmt.Sprint(left)+" (another user's, or waiting in the kernel)")
+		s.tellLeft(s.other, left)
 	}
 
 	s.other = nil
@@ -356,8 +354,8 @@ func (r *replacement) String() string {
 	if end.IsZero() {
 		end = time.Now()
 	}
-	return " (ready " + milliseconds(r.ready.Sub(r.began)) + ", drained " +
-		milliseconds(end.Sub(r.ready)) + ")"
+	return fmt.Sprintf(" (ready %s, drained %s)",
+		milliseconds(r.ready.Sub(r.began)), milliseconds(end.Sub(r.ready)))
 }
 
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + " ms" }
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }

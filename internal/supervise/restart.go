@@ -41,7 +41,7 @@ func (s *supervisor) killLate(g *generation) (late string, killed bool) {
 	late = fmt.Sprintf("%v did not stop within %v of %s",
 		g, s.StopTimeout, signalName(s.StopSignal))
 	if killed = s.deliverTo(g, unix.SIGKILL); killed {
-		s.say(Warn, late+": killed")
+		s.sayf(Warn, "%s: killed", late)
 	}
 	return late, killed
 }
@@ -84,10 +84,15 @@ func (s *supervisor) sweep() bool {
 		return false
 	case len(left) > 0 && !r.told:
 		r.told = true
-		s.say(Warn, fmt.Sprintf("processes of %v cannot be killed and are left: %v (another "+
-			"user's, or waiting in the kernel)", s.command, left))
+		s.tellLeft(s.command, left)
 	}
 	return true
+}
+
+// tellLeft tells that processes of a generation stay.
+func (s *supervisor) tellLeft(g *generation, pids []int) {
+	s.sayf(Warn, "processes of %v cannot be killed and are left: %v (another user's, or waiting "+
+		"in the kernel)", g, pids)
 }
 
 // pause is how long to wait before the next look, after looks since a moment.

@@ -79,10 +79,10 @@ func (l limit) left() uint64 { return l.most - min(l.most, l.used) }
 // which may call them otherwise (Documentation/admin-guide in Linux's sources); false: there is no
 // limit.
 func readLimit(group, controller, mostV1, usedV1 string) (l limit, ok bool) {
-	l.files = group + "/" + controller + "."
+	l.files = fmt.Sprintf("%s/%s.", group, controller)
 	most, used := "max", "current"
 	if _, err := os.Stat(l.files + used); err != nil {
-		l.files = group + "/" + controller + "/" + controller + "."
+		l.files = fmt.Sprintf("%[1]s/%[2]s/%[2]s.", group, controller)
 		most, used = mostV1, usedV1
 	}
 
@@ -100,7 +100,7 @@ func ownMemory(status string) uint64 {
 
 // readStatus reads proc_pid_status(5); "" for a process that has ended.
 func readStatus(pid int) string {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return string(text)
 }
 

@@ -102,7 +102,7 @@ func (s *supervisor) send(to int, sig unix.Signal) bool {
 	if err == nil || err == unix.ESRCH {
 		return true
 	}
-	s.say(Warn, "send "+signalName(sig)+" to the command: "+err.Error())
+	s.sayf(Warn, "send %s to the command: %v", signalName(sig), err)
 	return false
 }
 

@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -113,7 +114,7 @@ type End struct {
 // Run starts the command and stays with it until it ends; or returns an error, when there was
 // nothing to start. It is called once in a process, and takes over its signals and its children.
 func Run(c Config) (End, error) {
-	failed := func(text string) (End, error) { return End{Status: StatusFailed}, errors.New(text) }
+	failed := func(err error) (End, error) { return End{Status: StatusFailed}, err }
 
 	// The parent-death signal of a child is sent when the thread that started it ends (prctl(2)):
 	// all are started on this one, which is kept.
@@ -122,7 +123,7 @@ func Run(c Config) (End, error) {
 	s.timer.Stop()
 
 	if text := lacksProc(); text != "" {
-		return failed(text)
+		return failed(errors.New(text))
 	}
 	if c.Replace {
 		startThreads(threads + threadsToReplace + c.Writers)
@@ -132,16 +133,16 @@ func Run(c Config) (End, error) {
 
 	err := s.openHolder()
 	if err != nil {
-		return failed("hold sockets: " + err.Error())
+		return failed(fmt.Errorf("hold sockets: %w", err))
 	}
 
 	if s.key, err = newKey(); err != nil {
-		return failed("get random numbers: " + err.Error())
+		return failed(fmt.Errorf("get random numbers: %w", err))
 	}
 	if os.Getpid() != 1 {
 		// What the command leaves behind becomes a child of this process, as it would of PID 1.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			return failed("become a child subreaper: " + err.Error())
+			return failed(fmt.Errorf("become a child subreaper: %w", err))
 		}
 	}
 
@@ -158,7 +159,7 @@ func Run(c Config) (End, error) {
 	s.show()
 	s.state = state{phase: starting, splay: c.Splay > 0}
 	if e := s.prepare(); e.kind == unprepared {
-		return failed(e.lines[0].Text)
+		return failed(errors.New(e.lines[0].Text))
 	}
 
 	if s.state = s.state.doing(prepare); !c.Again {
@@ -229,7 +230,7 @@ func (s *supervisor) happen(e event) {
 		}
 
 		if s.state = after; after.phase != before {
-			s.say(Debug, before.String()+" -> "+after.phase.String())
+			s.sayf(Debug, "%v -> %v", before, after.phase)
 		}
 
 		for _, f := range effects {
@@ -353,9 +354,9 @@ func (s *supervisor) speak(f effect, e *event) {
 	case reject:
 		s.reject(e.lines)
 	case rejectLate:
-		late := "the secrets could not be read within " + loadTimeout.String()
+		late := fmt.Sprintf("the secrets could not be read within %v", loadTimeout)
 		if s.update.stage == atVerifying {
-			late = "--verify did not come to an end within " + s.Verify.String()
+			late = fmt.Sprintf("--verify did not come to an end within %v", s.Verify)
 		}
 		s.reject([]Line{{Level: Error, Text: late}})
 	case rejectUnready:
@@ -365,9 +366,9 @@ func (s *supervisor) speak(f effect, e *event) {
 	case account:
 		s.account()
 	case tellAnother:
-		s.say(Warn, e.lines[0].Text+": preparing another")
+		s.sayf(Warn, "%s: preparing another", e.lines[0].Text)
 	case tellLater:
-		s.say(Warn, e.lines[0].Text+": another will be prepared")
+		s.sayf(Warn, "%s: another will be prepared", e.lines[0].Text)
 	case tellNoMore:
 		s.say(Error, "each process that was to be the next generation died")
 	}

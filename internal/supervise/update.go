@@ -414,7 +414,7 @@ func (s *supervisor) reject(lines []Line) {
 
 	s.update.failure = b.String()
 	s.log(lines)
-	s.say(Error, "the update is not used: "+s.command.String()+" goes on")
+	s.sayf(Error, "the update is not used: %v goes on", s.command)
 }
 
 // mend says once that an update can be read after one that could not.
@@ -444,3 +444,7 @@ func (s *supervisor) log(lines []Line) {
 }
 
 func (s *supervisor) say(at Level, text string) { s.Log(Line{Level: at, Text: text}) }
+
+func (s *supervisor) sayf(at Level, format string, args ...any) {
+	s.say(at, fmt.Sprintf(format, args...))
+}

@@ -3,7 +3,7 @@
 package supervise
 
 import (
-	"strconv"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +45,7 @@ func (w *writer) log(l Line) {
 		select {
 		case w.lines <- Line{
 			Level: Warn,
-			Text:  strconv.Itoa(w.dropped) + " lines of this log were lost, since nobody read it",
+			Text:  fmt.Sprintf("%d lines of this log were lost, since nobody read it", w.dropped),
 		}:
 			w.dropped = 0
 		default:

@@ -3,7 +3,7 @@
 package verify
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"time"
@@ -31,13 +31,13 @@ type run struct {
 func (c Check) start() (*run, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, errors.New("open /dev/null: " + err.Error())
+		return nil, fmt.Errorf("open /dev/null: %w", err)
 	}
 	defer unix.Close(null)
 
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return nil, errors.New("make a pipe: " + err.Error())
+		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer unix.Close(pipe[1])
 	unix.SetNonblock(pipe[0], true) // of a pipe, it can't fail
@@ -55,7 +55,7 @@ func (c Check) start() (*run, error) {
 	})
 	if err != nil {
 		unix.Close(pipe[0])
-		return nil, errors.New("cannot be started: " + err.Error())
+		return nil, fmt.Errorf("cannot be started: %w", err)
 	}
 
 	return r, nil

@@ -16,6 +16,7 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strconv"
 	"time"
@@ -57,7 +58,7 @@ func (c Check) Run() (output []string, err error) {
 
 	release, err := adopt()
 	if err != nil {
-		return nil, errors.New("become a child subreaper: " + err.Error())
+		return nil, fmt.Errorf("become a child subreaper: %w", err)
 	}
 	defer release()
 
@@ -77,12 +78,12 @@ func (c Check) Run() (output []string, err error) {
 
 	switch {
 	case len(left) > 0:
-		return output, errors.New("its processes " + list(left) + " cannot be killed " +
-			"(another user's, or waiting in the kernel)")
+		return output, fmt.Errorf("its processes %s cannot be killed (another user's, or waiting "+
+			"in the kernel)", list(left))
 	case end == cancelled:
 		return output, errors.New("is not wanted any more: killed")
 	case end == late:
-		return output, errors.New("did not end within " + c.Timeout.String() + ": killed")
+		return output, fmt.Errorf("did not end within %v: killed", c.Timeout)
 	}
 
 	return output, outcome(run.status)
@@ -111,9 +112,9 @@ func isSubreaper() (bool, error) {
 func outcome(status unix.WaitStatus) error {
 	switch {
 	case status.Signaled():
-		return errors.New("killed by " + unix.SignalName(status.Signal()))
+		return fmt.Errorf("killed by %s", unix.SignalName(status.Signal()))
 	case status.ExitStatus() != 0:
-		return errors.New("exit status " + strconv.Itoa(status.ExitStatus()))
+		return fmt.Errorf("exit status %d", status.ExitStatus())
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ package pattern
 
 import (
 	"errors"
-	"strconv"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -25,7 +25,7 @@ const MaxSize = 4096
 // holds nothing of the pattern.
 func Compile(text, flags string) (*Pattern, error) {
 	if len(text) > MaxSize {
-		return nil, errors.New("it is longer than " + strconv.Itoa(MaxSize) + " bytes")
+		return nil, fmt.Errorf("it is longer than %d bytes", MaxSize)
 	}
 
 	p := &parser{rest: text}
@@ -45,7 +45,7 @@ func Compile(text, flags string) (*Pattern, error) {
 		return nil, errors.New("it is too large")
 	}
 	if flags != "" {
-		text = "(?" + flags + ")" + text
+		text = fmt.Sprintf("(?%s)%s", flags, text)
 	}
 	return &Pattern{text: text, code: code}, nil
 }

@@ -5,6 +5,7 @@ package syntax
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -127,8 +128,8 @@ func (r *fileReader) read() {
 
 	if len(r.file.Items) > 0 && len(r.decorated) > 0 {
 		d := r.decorated[0]
-		r.fail(wrong(d.Pos, "the file ends before the item that @"+Clip(d.Name)+" is about",
-			"is the file complete? Add the item, or remove the comment"))
+		what := fmt.Sprintf("the file ends before the item that @%s is about", Clip(d.Name))
+		r.fail(wrong(d.Pos, what, "is the file complete? Add the item, or remove the comment"))
 		r.decorated = nil
 	}
 	r.endBlock()

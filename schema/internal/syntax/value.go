@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Value is the value of an item, a decorator or an argument, as written.
 type Value struct {
@@ -199,7 +202,7 @@ func (s *scanner) interrupted(open int, end byte) *Fault {
 	case s.at(','):
 		return wrong(s.pos, "nothing before the comma", "remove the comma")
 	}
-	return wrong(s.pos, "no comma or "+string(end)+" here",
+	return wrong(s.pos, fmt.Sprintf("no comma or %c here", end),
 		"put quotes around a value with blanks or brackets")
 }
 
