@@ -105,3 +105,11 @@ func adviceFor(p *inject.Problem) string {
 	}
 	return ""
 }
+
+// schemaAdvice is what to do about a variable of the schema, to follow what is said of it.
+func schemaAdvice(kind inject.Kind, variable string) string {
+	if kind == inject.KindRefused {
+		return ", or allow it with --include " + variable
+	}
+	return ": to have it read, --include " + variable
+}

@@ -59,7 +59,7 @@ func check(o *options, environ []string, stdout io.Writer, log *logger) int {
 	for _, w := range result.Warnings {
 		r.warnings = append(r.warnings, w.Error())
 	}
-	r.warnings = append(r.warnings, o.inVain(result)...)
+	r.warnings = append(r.warnings, o.inVain(found)...)
 	if userErr != nil {
 		r.problems = append(r.problems, o.userProblem(userErr))
 	}

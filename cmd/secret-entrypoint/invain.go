@@ -3,19 +3,24 @@ package main
 import (
 	"fmt"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/preflight"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 )
 
-// inVain warns of options that do nothing as they are, for lack of another one or because of it.
-func (o *options) inVain(result *inject.Result) (warnings []string) {
+// inVain warns of options that do nothing as they are, for lack of another one or because of it, or
+// since what they name does not come.
+func (o *options) inVain(found *preflight.Report) (warnings []string) {
 	warn := func(text string) { warnings = append(warnings, text) }
 
+	for _, name := range found.Late {
+		warn(fmt.Sprintf("%s: --include names it, and nothing has set it in %v: COMMAND starts "+
+			"without it", name, o.wait))
+	}
 	if len(o.watched) > 0 && o.onChange == nil {
 		warn("--watch does nothing without --on-change: say what to do about a change, for " +
 			"example --on-change HUP")
 	}
-	for _, w := range result.Watched {
+	for _, w := range found.Result.Watched {
 		if o.onChange != nil && o.onChangeOf(w.Name) == nil {
 			warn(fmt.Sprintf("--watch %s: %s: no rule of --on-change is for this name, so a "+
 				"change is ignored", w.Name, printable.Name(w.Path)))

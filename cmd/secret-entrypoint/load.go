@@ -20,12 +20,14 @@ const defaultDir = "/run/secrets"
 func (o *options) plan(request inject.Options, who *credentials) preflight.Plan {
 	request.User = who.reader(o.user)
 	return preflight.Plan{
-		Secrets:  request,
-		Schema:   o.schema,
-		SchemaBy: o.called("--schema"),
-		Wait:     o.wait,
-		Settle:   o.settle,
-		Waiting:  func() {},
+		Secrets:    request,
+		Schema:     o.schema,
+		SchemaBy:   o.called("--schema"),
+		TemplateBy: templateOption,
+		Advise:     schemaAdvice,
+		Wait:       o.wait,
+		Settle:     o.settle,
+		Waiting:    func() {},
 	}
 }
 

@@ -69,7 +69,7 @@ func (l *logger) problem(p *inject.Problem) {
 func (l *logger) found(r *preflight.Report) {
 	if l.level == levelDebug {
 		for _, e := range r.Result.Exports {
-			l.debug(e.Name + ": from " + preflight.Origin(r.Result, e))
+			l.debug(e.Name + ": from " + r.Origin(e))
 		}
 	}
 

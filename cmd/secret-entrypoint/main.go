@@ -136,7 +136,7 @@ func prepare(o *options, plan planner, log *logger) (*preflight.Report, *command
 	who, userErr := o.findUser()
 	found := preflight.Run(plan(who))
 	log.found(found)
-	for _, w := range o.inVain(found.Result) {
+	for _, w := range o.inVain(found) {
 		log.warn(w)
 	}
 	log.problems(found)

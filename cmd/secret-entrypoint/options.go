@@ -280,13 +280,16 @@ func (o *options) setOnConflict(v string) error {
 	return nil
 }
 
+// templateOption is what templates come from, in messages.
+const templateOption = "--set"
+
 func (o *options) addTemplate(v string) error {
 	name, text, ok := strings.Cut(v, "=")
 	if !ok || !dotenv.IsName(name) {
 		return errors.New("needs NAME=TEMPLATE, for example " +
 			"'DATABASE_URL=postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app'")
 	}
-	o.templates = append(o.templates, inject.Template{Name: name, Text: text, By: "--set"})
+	o.templates = append(o.templates, inject.Template{Name: name, Text: text, By: templateOption})
 	return nil
 }
 

@@ -23,9 +23,16 @@ type Plan struct {
 	// Secrets are what to load.
 	Secrets inject.Options
 
-	// Schema is the file that says what there has to be; empty: none does. SchemaBy is what named
-	// it, for messages.
-	Schema, SchemaBy string
+	// Schema is the file that says what there has to be; empty: none does.
+	Schema string
+
+	// SchemaBy and TemplateBy are what named the schema and the templates, for messages.
+	SchemaBy, TemplateBy string
+
+	// Advise returns what the caller's own users can do, to follow what is said of a variable: for
+	// KindRefused, of one with a default in the schema; for KindLeftAlone, of a reference to one
+	// that the schema requires.
+	Advise func(kind inject.Kind, variable string) string
 
 	// Wait is how long what is missing is waited for, and Settle how long it must be quiet when
 	// nothing is missing any more. Waiting is called once, before anything is waited for.
@@ -38,6 +45,12 @@ type Report struct {
 	Result    *inject.Result
 	Problems  []*inject.Problem // that kept the secrets from being loaded
 	Inventory *Inventory        // what the schema says, nil without one
+
+	// Late are the variables that Include names and that nothing has set in the time to wait. The
+	// command starts without them.
+	Late []string
+
+	templateBy string // as in the Plan
 }
 
 // Failed reports whether the command must not start.
@@ -78,7 +91,12 @@ func Run(p Plan) *Report {
 	for first := true; ; first = false {
 		result, err := inject.Load(p.Secrets)
 		problems := inject.Problems(err)
-		r := &Report{result, problems, p.inventory(result, problems)}
+		r := &Report{
+			Result:     result,
+			Problems:   problems,
+			Inventory:  p.inventory(result, problems),
+			templateBy: p.TemplateBy,
+		}
 		late := p.absent(result, err)
 
 		missing := slices.ContainsFunc(problems, (*inject.Problem).MayPass) ||
@@ -98,7 +116,7 @@ func Run(p Plan) *Report {
 
 		left := p.Wait - now.Sub(began)
 		if left <= 0 {
-			p.warnOfAbsent(result, late)
+			r.Late = late
 			return r
 		}
 		if first {
@@ -144,24 +162,14 @@ func (p *Plan) absent(result *inject.Result, err error) []string {
 	return names
 }
 
-// warnOfAbsent tells of what did not come in time.
-func (p *Plan) warnOfAbsent(result *inject.Result, names []string) {
-	for _, name := range names {
-		result.Warnings = append(result.Warnings, &inject.Problem{
-			Kind:     inject.KindNothing,
-			Variable: name,
-			What:     "--include names it, and nothing has set it in " + p.Wait.String(),
-			Advice:   "COMMAND starts without it",
-		})
-	}
-}
+// Origin says where a secret of the result came from.
+func (r *Report) Origin(e inject.Export) string { return origin(r.Result, e, r.templateBy) }
 
-// Origin says where a secret of a result came from.
-func Origin(result *inject.Result, e inject.Export) string {
+func origin(result *inject.Result, e inject.Export, templateBy string) string {
 	from := printable.Name(e.Path)
 	switch {
 	case e.Source == inject.SourceTemplate:
-		from = "--set"
+		from = templateBy
 	case e.Reference != "":
 		from = e.Reference + "=" + from
 	}

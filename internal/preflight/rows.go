@@ -31,7 +31,7 @@ func (r *Report) Rows() []Row {
 	shown := make(map[subject]bool)
 	var rows []Row
 	for _, e := range r.Result.Exports {
-		row := rowOf(r.Result, e, rules, mounts)
+		row := r.rowOf(e, rules, mounts)
 		for _, about := range []subject{{e.Name, e.Path}, {e.Reference, e.Path}} {
 			if kind, bad := kinds[about]; bad && e.OverriddenBy == "" {
 				row.State = "PROBLEM: " + string(kind)
@@ -59,9 +59,8 @@ func (r *Report) Rows() []Row {
 }
 
 // rowOf is the row of a secret that could be had.
-func rowOf(
-	result *inject.Result, e inject.Export, rules map[string]inject.Reference,
-	mounts map[string]Mount,
+func (r *Report) rowOf(
+	e inject.Export, rules map[string]inject.Reference, mounts map[string]Mount,
 ) Row {
 	row := Row{
 		Variable: e.Name,
@@ -71,7 +70,7 @@ func rowOf(
 		State:    "ok",
 	}
 	if e.Source == inject.SourceTemplate {
-		row.From, row.Format, row.Updates = "--set", "template", "with its parts"
+		row.From, row.Format, row.Updates = r.templateBy, "template", "with its parts"
 	} else {
 		row.Owner, row.Mode = fmt.Sprintf("%d:%d", e.UID, e.GID), fmt.Sprintf("%04o", e.Mode)
 	}
@@ -82,7 +81,7 @@ func rowOf(
 	}
 
 	if e.OverriddenBy != "" {
-		row.State = fmt.Sprintf("not used: %s wins", winner(result, e))
+		row.State = fmt.Sprintf("not used: %s wins", winner(r.Result, e))
 	}
 	return row
 }
@@ -207,7 +206,7 @@ func (r *Report) Strays() []Stray {
 
 	var strays []Stray
 	for _, e := range inv.unlisted {
-		strays = append(strays, Stray{e.Name, Origin(r.Result, e), nearest.Name(e.Name, "", names)})
+		strays = append(strays, Stray{e.Name, r.Origin(e), nearest.Name(e.Name, "", names)})
 	}
 	return strays
 }

@@ -30,10 +30,10 @@ type Finding struct {
 	Excerpt  []string // of the schema, with a caret below it
 }
 
-// Kinds of problems with a default, called as those of a secret are (inject.Problem).
+// Kinds of problems with a default, called as those of a secret are.
 const (
-	kindRefused  = "refused name"
-	kindTooLarge = "too large"
+	kindRefused  = string(inject.KindRefused)
+	kindTooLarge = string(inject.KindTooLarge)
 )
 
 // inventory validates what was loaded, also if there are problems with it already: then what they
@@ -67,10 +67,10 @@ func (p *Plan) inventory(result *inject.Result, problems []*inject.Problem) *Inv
 
 	inv.result, err = inv.schema.Validate(schema.Values{
 		Lookup: result.Environment.Lookup,
-		Source: valueSources(result),
+		Source: valueSources(result, p.TemplateBy),
 	})
 	inv.explainTemplates(problems)
-	inv.failViolations(err, result, problems)
+	inv.failViolations(p, err, result, problems)
 
 	inv.warn(inv.result.Warnings)
 	inv.result.Defaults = slices.DeleteFunc(inv.result.Defaults,
@@ -94,7 +94,7 @@ func (inv *Inventory) failSyntax(err error) {
 // failViolations tells of the rules that values break, but for those that problems of loading
 // explain.
 func (inv *Inventory) failViolations(
-	err error, result *inject.Result, problems []*inject.Problem,
+	p *Plan, err error, result *inject.Result, problems []*inject.Problem,
 ) {
 	explained, all := explainedBy(result, problems)
 	names := inv.unlistedNames()
@@ -110,7 +110,8 @@ func (inv *Inventory) failViolations(
 				" (%s is set, and not in the schema: is it meant to be this one?)", near)
 		}
 		if ref := result.LeftAlone(v.Variable); v.Rule == "required" && ref != "" {
-			text += fmt.Sprintf(" (%[1]s is left alone: to have it read, --include %[1]s)", ref)
+			advice := p.Advise(inject.KindLeftAlone, ref)
+			text += fmt.Sprintf(" (%s is left alone%s)", ref, advice)
 		}
 		inv.fail(text, v.Rule, v.Variable)
 	}
@@ -127,7 +128,7 @@ func (inv *Inventory) fail(text, kind, variable string) {
 }
 
 // valueSources says where the value of a variable came from.
-func valueSources(result *inject.Result) func(name string) string {
+func valueSources(result *inject.Result, templateBy string) func(name string) string {
 	from := make(map[string]*inject.Export, len(result.Exports))
 	for i := range result.Exports {
 		if e := &result.Exports[i]; e.OverriddenBy == "" {
@@ -137,7 +138,7 @@ func valueSources(result *inject.Result) func(name string) string {
 
 	return func(name string) string {
 		if e := from[name]; e != nil {
-			return Origin(result, *e)
+			return origin(result, *e, templateBy)
 		}
 		return "environment"
 	}
@@ -207,11 +208,11 @@ func (inv *Inventory) refuse(p *Plan) {
 		if !own && (!inject.RefusedName(d.Name) || slices.Contains(p.Secrets.Include, d.Name)) {
 			continue
 		}
-		text := "this variable changes how programs load or run, and is not set by a default: " +
-			"set it in the container's environment, or allow it with --include " + d.Name
-		if own {
-			text = "a file cannot set an option of this program: set it in the container's " +
-				"environment"
+		text := "a file cannot set an option of this program: set it in the container's " +
+			"environment"
+		if !own {
+			text = "this variable changes how programs load or run, and is not set by a default: " +
+				"set it in the container's environment" + p.Advise(inject.KindRefused, d.Name)
 		}
 		inv.fail(fmt.Sprintf("%s: its default in %s: %s", d.Name, printable.Name(p.Schema), text),
 			kindRefused, d.Name)
