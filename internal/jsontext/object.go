@@ -125,14 +125,19 @@ func (p *parser) object() []Member {
 		}
 	}
 
-	if !p.take('}', "a comma or the object's closing brace") {
-		return nil
+	p.end('}', "a comma or the object's closing brace",
+		"there is something after the object: keep one object in the file")
+	return members
+}
+
+// end reads the bracket that closes what the text is, which nothing but white space may follow.
+func (p *parser) end(bracket byte, missing, more string) {
+	if !p.take(bracket, missing) {
+		return
 	}
 	if p.peek(); p.at < len(p.data) {
-		p.fail("there is something after the object: keep one object in the file")
-		return nil
+		p.fail(more)
 	}
-	return members
 }
 
 // comma reads a comma, if one is next.

@@ -32,11 +32,6 @@ func (p *parser) words() []string {
 		}
 	}
 
-	if !p.take(']', "a comma or the array's closing bracket") {
-		return nil
-	}
-	if p.peek(); p.at < len(p.data) {
-		p.fail("there is something after the array")
-	}
+	p.end(']', "a comma or the array's closing bracket", "there is something after the array")
 	return words
 }
