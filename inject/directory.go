@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 )
 
 // volumeLink is the symlink behind which the kubelet keeps the current
@@ -159,7 +161,7 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 	}
 
 	if format == FormatRaw {
-		l.add(e, in, about, TrimNewlines(data), place)
+		l.add(e, in, about, secretfile.Value(data), place)
 	} else {
 		l.addEntries(e, prefix, in, data, place)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 )
 
 // readReference reads the file that a variable points at.
@@ -42,7 +44,7 @@ func (l *loader) readReference(r *Reference) {
 		Source:    SourceReference,
 		Reference: r.Variable,
 		Path:      file,
-	}, in, about, TrimNewlines(data), 0)
+	}, in, about, secretfile.Value(data), 0)
 }
 
 // leave makes of a reference that was to be read one that is left alone, also in later loads for

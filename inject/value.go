@@ -7,22 +7,6 @@ import (
 	"strings"
 )
 
-// TrimNewlines returns the value of a file: its contents without the newlines at the end, \n or
-// \r\n, as a shell's $(cat FILE) has it. A carriage return alone is a part of the value. The result
-// shares the memory of data.
-func TrimNewlines(data []byte) []byte {
-	for {
-		switch {
-		case bytes.HasSuffix(data, []byte("\r\n")):
-			data = data[:len(data)-2]
-		case bytes.HasSuffix(data, []byte("\n")):
-			data = data[:len(data)-1]
-		default:
-			return data
-		}
-	}
-}
-
 // sound checks that a value can be an environment variable, and is not empty unless it may be.
 func (l *loader) sound(name string, about subject, text []byte, empty bool) bool {
 	if len(text) == 0 && !empty {

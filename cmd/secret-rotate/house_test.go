@@ -11,7 +11,7 @@ import (
 // afternoon.
 func TestDependencies(t *testing.T) {
 	const module = "github.com/secret-entrypoint/secret-entrypoint"
-	wanted := []string{module + "/cmd/secret-rotate", module + "/internal/rotate", module + "/internal/rotate/dirfd", module + "/inject", module + "/internal/dotenv", module + "/internal/jsontext", module + "/internal/nearest", module + "/internal/percent", module + "/internal/printable", module + "/schema", module + "/schema/internal/pattern", module + "/schema/internal/syntax", "golang.org/x/sys/unix", "golang.org/x/term"}
+	wanted := []string{module + "/cmd/secret-rotate", module + "/internal/rotate", module + "/internal/rotate/dirfd", module + "/internal/dotenv", module + "/internal/nearest", module + "/internal/percent", module + "/internal/printable", module + "/internal/secretfile", module + "/schema", module + "/schema/internal/pattern", module + "/schema/internal/syntax", "golang.org/x/sys/unix", "golang.org/x/term"}
 	for _, system := range []string{"linux", "darwin"} {
 		cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
 		cmd.Env = append(cmd.Environ(), "GOOS="+system)

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 	"github.com/secret-entrypoint/secret-entrypoint/schema"
 )
 
@@ -77,7 +77,7 @@ func readValue(in io.Reader) (string, error) {
 	if len(data) > maxGiven {
 		return "", fmt.Errorf("stdin has more than %d bytes", maxGiven)
 	}
-	return string(inject.TrimNewlines(data)), nil
+	return string(secretfile.Value(data)), nil
 }
 
 // prompt asks twice, without echo. When it is interrupted, it restores the terminal.

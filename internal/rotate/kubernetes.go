@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 )
 
 // Kubernetes is a Secret as a target. The switch is one patch that carries the resourceVersion that
@@ -183,7 +183,7 @@ func (k *Kubernetes) Read() (all []Entry, err error) {
 
 // split parts a value from the newlines at its end.
 func split(data []byte) (value, tail string) {
-	value = string(inject.TrimNewlines(data))
+	value = string(secretfile.Value(data))
 	return value, string(data[len(value):])
 }
 

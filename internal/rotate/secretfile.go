@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/rotate/dirfd"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 )
 
 // A secretFile is one file of a directory.
@@ -25,7 +25,7 @@ type secretFile struct {
 }
 
 // value is what the file holds, without the newlines at its end.
-func (f *secretFile) value() Secret { return Secret(inject.TrimNewlines(f.data)) }
+func (f *secretFile) value() Secret { return Secret(secretfile.Value(f.data)) }
 
 // tail is the newlines at its end.
 func (f *secretFile) tail() string {

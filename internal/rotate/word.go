@@ -6,10 +6,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/secret-entrypoint/secret-entrypoint/inject"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/dotenv"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/nearest"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/printable"
+	"github.com/secret-entrypoint/secret-entrypoint/internal/secretfile"
 )
 
 // about puts the subject before an error; of several joined errors, before each.
@@ -51,7 +51,7 @@ func looksLikeName(word string) bool {
 // variable returns the variable that a file gives, as secret-entrypoint names it. If the file gives
 // none, it returns the file's own name, which no schema has.
 func variable(file string) string {
-	name, err := inject.Name("", file)
+	name, err := secretfile.Name("", file)
 	if err != nil {
 		return printable.Line(file)
 	}

@@ -1,4 +1,4 @@
-package inject
+package secretfile
 
 import (
 	"strings"
