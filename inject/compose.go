@@ -117,7 +117,7 @@ func (c *composer) expand(of Template, t template) bool {
 		return false
 	}
 	v := value{
-		Export: Export{Name: of.Name, Source: SourceTemplate},
+		Export: Export{Name: of.Name, Origin: OriginTemplate},
 		entry:  of.Name + "=" + text,
 		by:     of.named(),
 	}

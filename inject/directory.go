@@ -53,7 +53,7 @@ func (l *loader) readDirectory(s Source, place int) {
 	}
 }
 
-// A dirFile is a name in a secret directory and where to read it. Its kind is never kindOther.
+// A dirFile is a name in a secret directory and where to read it. It is never of typeOther.
 type dirFile struct {
 	dirEntry
 	dir string // real
@@ -102,7 +102,7 @@ func byName(files []dirFile) []dirFile {
 	names := make([]string, 0, len(files))
 	index := make(map[string]int, len(files))
 	for i, f := range files {
-		if f.kind != kindOther {
+		if f.fileType != typeOther {
 			names = append(names, f.name)
 			index[f.name] = i
 		}
@@ -125,7 +125,7 @@ func (l *loader) leadsToVolume(root, name string) bool {
 
 // readDirectoryFile exports one file of a directory.
 func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
-	e := Export{Source: SourceDirectory, Path: f.dir + "/" + f.name}
+	e := Export{Origin: OriginDirectory, Path: f.dir + "/" + f.name}
 	if s.Path != f.dir {
 		e.Path = f.path(s)
 	}
@@ -147,7 +147,7 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 	}
 
 	switch {
-	case f.kind != kindRegular && passedOver(err):
+	case f.fileType != typeRegular && passedOver(err):
 		return
 	case wrong != nil:
 		l.fail(about.problem(KindBadName, wrong.Error(), "rename the secret"))
@@ -171,7 +171,7 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 // to nothing, at is how far that led.
 func (l *loader) readListed(f dirFile) (data []byte, in info, at string, err error) {
 	realPath := f.dir + "/" + f.name
-	if f.kind != kindRegular {
+	if f.fileType != typeRegular {
 		if realPath, at, err = l.snap.walk(f.dir, f.name); err != nil {
 			if at == f.dir+"/"+f.name && err == unix.ENOENT {
 				l.snap.vanished = at // the link itself, listed a moment ago

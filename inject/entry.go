@@ -38,7 +38,7 @@ func (l *loader) readDotenv(s Source, place int) {
 		return
 	}
 
-	e := Export{Source: SourceDotenv, Format: FormatDotenv, Path: s.Path}
+	e := Export{Origin: OriginDotenv, Format: FormatDotenv, Path: s.Path}
 	n, ok := l.addDotenv(e, s.Prefix, in, data, place)
 	if ok && (!l.holds(heldSource+s.Path, n) || n == 0 && s.NonEmpty) {
 		l.fail(noVariables(about, s.By))

@@ -30,14 +30,14 @@ func ExampleLoad() {
 
 	result, err := inject.Load(inject.Options{
 		Environ:   []string{"JWT_SECRET_KEY_FILE=" + filepath.Join(dir, "jwt"), "LOG_LEVEL=info"},
-		Sources:   []inject.Source{{Kind: inject.SourceDirectory, Path: dir}},
+		Sources:   []inject.Source{{Path: dir}},
 		Templates: []inject.Template{{Name: "DATABASE_URL", Text: "postgres://app:${POSTGRES_PASSWORD|urlencode}@db/app"}},
 	})
 	if err != nil {
 		log.Fatal(err) // everything that is wrong; no value
 	}
 	for _, export := range result.Exports {
-		fmt.Println(export.Name, "from a", export.Source)
+		fmt.Println(export.Name, "from a", export.Origin)
 	}
 	url, _ := result.Environment.Lookup("DATABASE_URL")
 	fmt.Println(url)
@@ -58,7 +58,7 @@ func ExampleProblems() {
 
 	_, err := inject.Load(inject.Options{
 		Environ: []string{"DB_PASSWORD_FILE=/run/secrets/db_password"},
-		Sources: []inject.Source{{Kind: inject.SourceDirectory, Path: dir}},
+		Sources: []inject.Source{{Path: dir}},
 	})
 	for _, p := range inject.Problems(err) {
 		fmt.Println(p.Variable, p.Kind, p.MayPass())

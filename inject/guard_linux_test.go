@@ -63,8 +63,8 @@ func TestGuardAgainstExchanges(t *testing.T) {
 			User:    user,
 			Environ: []string{"A_KEY_FILE=" + path("data/key"), "B_KEY_FILE=" + path("data/dir/key")},
 			Sources: []Source{
-				{Kind: SourceDirectory, Path: path("data/dir")},
-				{Kind: SourceDirectory, Path: path("data")},
+				{Path: path("data/dir")},
+				{Path: path("data")},
 			},
 		})
 		l.load()

@@ -95,30 +95,30 @@ type Options struct {
 	MaxString, MaxTotal int
 }
 
-// A Source is a directory of secret files or one dotenv file.
+// A Source is a directory of secret files, or one dotenv file.
 type Source struct {
-	Kind SourceKind // SourceDirectory or SourceDotenv
-	Path string     // relative: from the working directory
-	By   string     // what named it, for messages; may be empty
+	Path   string // relative: from the working directory
+	Dotenv bool   // Path is a dotenv file, not a directory
+	By     string // what named it, for messages; may be empty
 
 	Prefix   string // goes in front of every name
 	Optional bool   // a missing Path is no error
 	NonEmpty bool   // a directory or file that holds nothing is an error that passes with time
 }
 
-// SourceKind says where a value comes from.
-type SourceKind int
+// An Origin says where a value comes from.
+type Origin int
 
 const (
-	SourceReference SourceKind = iota // an `X_FILE` variable
-	SourceDirectory                   // a file of a directory
-	SourceDotenv                      // a line of a dotenv file
-	SourceTemplate                    // composed from other variables
+	OriginReference Origin = iota // an `X_FILE` variable
+	OriginDirectory               // a file of a directory
+	OriginDotenv                  // a line of a dotenv file
+	OriginTemplate                // composed from other variables
 )
 
-var sourceKinds = [...]string{"reference", "directory", "dotenv", "template"}
+var origins = [...]string{"reference", "directory", "dotenv", "template"}
 
-func (k SourceKind) String() string { return sourceKinds[k] }
+func (o Origin) String() string { return origins[o] }
 
 // A Format says how the bytes of a file become variables.
 type Format int

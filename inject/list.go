@@ -8,18 +8,18 @@ import (
 
 // A dirEntry is a name in a directory and, where the file system tells, what it is.
 type dirEntry struct {
-	name string
-	kind fileKind
+	name     string
+	fileType fileType
 }
 
-type fileKind uint8
+type fileType uint8
 
 const (
-	kindUnknown fileKind = iota
-	kindRegular
-	kindLink
-	kindDirectory
-	kindOther // nothing that could hold a secret
+	typeUnknown fileType = iota
+	typeRegular
+	typeLink
+	typeDirectory
+	typeOther // nothing that could hold a secret
 )
 
 // list returns the entries of the directory at a real path, without those
@@ -54,12 +54,12 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 		if n <= 0 {
 			return entries, volume, nil
 		}
-		parseDirents(s.buf[:n], func(name []byte, kind fileKind) {
+		parseDirents(s.buf[:n], func(name []byte, is fileType) {
 			switch {
-			case string(name) == volumeLink && kind != kindRegular:
+			case string(name) == volumeLink && is != typeRegular:
 				volume = true
 			case string(name) != "." && !bytes.HasPrefix(name, []byte("..")):
-				entries = append(entries, dirEntry{string(name), kind})
+				entries = append(entries, dirEntry{string(name), is})
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 // parseDirents calls each with the entries of a buffer of getdents64(2). It is
 // here because the type it gives saves a system call for each file, and package os, which also
 // knows it, registers the directory with the runtime's poller first.
-func parseDirents(buf []byte, each func(name []byte, kind fileKind)) {
+func parseDirents(buf []byte, each func(name []byte, is fileType)) {
 	// struct linux_dirent64: ino 8 bytes, off 8, reclen 2, type 1, name to a NUL.
 	const reclen, typ, name = 16, 18, 19
 	for len(buf) > name {
@@ -20,25 +20,25 @@ func parseDirents(buf []byte, each func(name []byte, kind fileKind)) {
 		}
 		text := buf[name:size]
 		if end := bytes.IndexByte(text, 0); end > 0 {
-			each(text[:end], direntKind(buf[typ]))
+			each(text[:end], direntType(buf[typ]))
 		}
 		buf = buf[size:]
 	}
 }
 
-func direntKind(t byte) fileKind {
+func direntType(t byte) fileType {
 	switch t {
 	case unix.DT_REG:
-		return kindRegular
+		return typeRegular
 	case unix.DT_LNK:
-		return kindLink
+		return typeLink
 	case unix.DT_UNKNOWN:
-		return kindUnknown
+		return typeUnknown
 	case unix.DT_DIR:
-		return kindDirectory
+		return typeDirectory
 	}
 
-	return kindOther
+	return typeOther
 }
 
 // isMount reports whether a directory is where something is mounted (STATX_ATTR_MOUNT_ROOT in

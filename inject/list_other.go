@@ -5,10 +5,10 @@ package inject
 import "golang.org/x/sys/unix"
 
 // parseDirents calls each with the names in a buffer of getdirentries(2).
-func parseDirents(buf []byte, each func(name []byte, kind fileKind)) {
+func parseDirents(buf []byte, each func(name []byte, is fileType)) {
 	_, _, names := unix.ParseDirent(buf, -1, nil)
 	for _, name := range names {
-		each([]byte(name), kindUnknown)
+		each([]byte(name), typeUnknown)
 	}
 }
 

@@ -56,10 +56,10 @@ func (r *Result) Watch() []string {
 // An Export is one secret that was found, without its value.
 type Export struct {
 	Name   string
-	Source SourceKind
+	Origin Origin
 	Format Format
 
-	// Reference is the variable that pointed at the file, for SourceReference.
+	// Reference is the variable that pointed at the file, for OriginReference.
 	Reference string
 
 	// Path is the file as it was named, Real the same without symlinks.
@@ -161,7 +161,7 @@ func newLoader(o Options) *loader {
 
 	l.vars = newVariables(o.Environ)
 	for _, s := range o.Sources {
-		if s.Kind == SourceDirectory && strings.HasPrefix(s.Path, "/") {
+		if !s.Dotenv && strings.HasPrefix(s.Path, "/") {
 			l.secretDirs = append(l.secretDirs, path.Clean(s.Path))
 		}
 	}
@@ -189,11 +189,10 @@ func (l *loader) load() {
 
 	known := len(l.problems)
 	for i, s := range l.Sources {
-		switch s.Kind {
-		case SourceDirectory:
-			l.readDirectory(s, i+1)
-		case SourceDotenv:
+		if s.Dotenv {
 			l.readDotenv(s, i+1)
+		} else {
+			l.readDirectory(s, i+1)
 		}
 	}
 
@@ -242,7 +241,7 @@ func (l *loader) readFile(about subject, name string) ([]byte, info, *Problem) {
 // add takes a value from a place, if it can be one.
 func (l *loader) add(e Export, in info, about subject, text []byte, place int) {
 	e.Real, e.Mode, e.UID, e.GID = in.real, in.mode, in.uid, in.gid
-	if reference := l.result.LeftAlone(e.Name); reference != "" && e.Source != SourceReference {
+	if reference := l.result.LeftAlone(e.Name); reference != "" && e.Origin != OriginReference {
 		e.OverriddenBy = reference
 		l.values = append(l.values, value{Export: e, entry: e.Name + "="})
 		return

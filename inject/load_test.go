@@ -35,7 +35,7 @@ func link(t *testing.T, target, path string) {
 	}
 }
 
-func directory(path string) []Source { return []Source{{Kind: SourceDirectory, Path: path}} }
+func directory(path string) []Source { return []Source{{Path: path}} }
 
 // mustLoad loads what has to load without an error.
 func mustLoad(t *testing.T, o Options) *Result {
@@ -91,8 +91,8 @@ func TestLoadEverySource(t *testing.T) {
 	r := mustLoad(t, Options{
 		Environ: []string{"REDIS_URL_FILE=" + redis, "LOG_LEVEL=info", "SSL_CERT_FILE=/etc/ssl/ca.crt"},
 		Sources: []Source{
-			{Kind: SourceDirectory, Path: filepath.Join(dir, "secrets"), Prefix: "APP_"},
-			{Kind: SourceDotenv, Path: env},
+			{Path: filepath.Join(dir, "secrets"), Prefix: "APP_"},
+			{Path: env, Dotenv: true},
 		},
 		Formats:   []FormatRule{{Glob: "*.json", Format: FormatJSON}},
 		Templates: []Template{{Name: "DATABASE_URL", Text: "postgres://${APP_DB_USERNAME}:${APP_DB_PASSWORD|urlencode}@db/app"}},
@@ -288,7 +288,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	env := write(t, t.TempDir(), ".env", canary+"\n=x\n")
 	_, err := Load(Options{
 		Environ:   []string{"DB_PASSWORD_FILE=/run/secrets/none", "TAKEN=changeme"},
-		Sources:   []Source{{Kind: SourceDirectory, Path: dir}, {Kind: SourceDotenv, Path: env}, {Kind: SourceDirectory, Path: "/none"}},
+		Sources:   []Source{{Path: dir}, {Path: env, Dotenv: true}, {Path: "/none"}},
 		Formats:   []FormatRule{{Glob: "*.json", Format: FormatJSON}},
 		Templates: []Template{{Name: "URL", Text: "${NOWHERE}"}, {Name: "1X", Text: ""}, {Name: "Y", Text: "${"}},
 	})

@@ -18,12 +18,12 @@ func (l *loader) settle(v value) {
 	}
 
 	switch other := &l.values[at]; {
-	case v.Source == SourceReference:
+	case v.Origin == OriginReference:
 		if other.text() != v.text() {
 			l.fail(duplicate(v.Name, other.Reference, v.Reference))
 		}
 		v.OverriddenBy = other.Reference
-	case other.Source == SourceReference:
+	case other.Origin == OriginReference:
 		v.OverriddenBy = other.Reference
 	case other.place == v.place:
 		l.fail(duplicate(v.Name, other.Path, v.Path))
@@ -48,7 +48,7 @@ func (l *loader) yieldToTemplates() {
 			continue
 		}
 		v := &l.values[i]
-		if v.Source == SourceReference {
+		if v.Origin == OriginReference {
 			l.fail(duplicate(t.Name, v.Reference, t.named()))
 		}
 		v.OverriddenBy = t.named()
@@ -113,7 +113,7 @@ func (l *loader) put(v *value) {
 	}
 
 	if set && old != "" {
-		switch l.policy(v.Source) {
+		switch l.policy(v.Origin) {
 		case ConflictEnv:
 			v.OverriddenBy = "environment"
 			return
@@ -134,10 +134,10 @@ func (l *loader) put(v *value) {
 
 // from is where a value comes from, as messages call it.
 func (v *value) from() string {
-	switch v.Source {
-	case SourceTemplate:
+	switch v.Origin {
+	case OriginTemplate:
 		return v.by
-	case SourceReference:
+	case OriginReference:
 		return v.Reference + "=" + printable.Name(v.Path)
 	}
 	return printable.Name(v.Path)
@@ -146,11 +146,11 @@ func (v *value) from() string {
 // blank reports whether a value is the NAME= of a dotenv file.
 func (v *value) blank() bool { return v.Format == FormatDotenv && v.text() == "" }
 
-func (l *loader) policy(source SourceKind) Conflict {
+func (l *loader) policy(origin Origin) Conflict {
 	switch {
 	case l.OnConflict != ConflictDefault:
 		return l.OnConflict
-	case source == SourceDotenv:
+	case origin == OriginDotenv:
 		return ConflictEnv
 	}
 	return ConflictRefuse

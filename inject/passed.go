@@ -19,7 +19,7 @@ func (l *loader) readable(s Source, all []dirFile) (files []dirFile) {
 	for _, f := range all {
 		variable, _ := Name(s.Prefix, f.name)
 		switch {
-		case f.kind == kindDirectory:
+		case f.fileType == typeDirectory:
 		case f.name[0] == '.':
 			if glob := l.formatRule(f.name); glob != "" {
 				what := fmt.Sprintf("passed over, since its name begins with a dot, though %s is "+
@@ -138,7 +138,7 @@ func copyOf(name string) (original string) {
 func (l *loader) emptyMounts(s Source, all []dirFile) {
 	for _, f := range all {
 		path := f.dir + "/" + f.name
-		if f.kind != kindDirectory || !isMount(plain(path)) {
+		if f.fileType != typeDirectory || !isMount(plain(path)) {
 			continue
 		}
 		if inner, _, err := l.snap.list(path); err == nil && len(inner) == 0 {
@@ -162,7 +162,7 @@ func (l *loader) nothingIn(s Source, root string, all []dirFile) {
 
 	var nested []string
 	for _, f := range all {
-		if f.kind == kindDirectory && !l.anothers(f.path(s), f.name) {
+		if f.fileType == typeDirectory && !l.anothers(f.path(s), f.name) {
 			nested = l.nested(nested, f.dir+"/"+f.name, f.path(s), 3)
 		}
 	}
@@ -196,12 +196,12 @@ func (l *loader) nested(found []string, path, name string, depth int) []string {
 		return found
 	}
 	if slices.ContainsFunc(all,
-		func(f dirFile) bool { return f.kind != kindDirectory && f.name[0] != '.' }) {
+		func(f dirFile) bool { return f.fileType != typeDirectory && f.name[0] != '.' }) {
 		found = append(found, printable.Name(name))
 	}
 
 	for _, f := range all {
-		if f.kind == kindDirectory {
+		if f.fileType == typeDirectory {
 			found = l.nested(found, f.dir+"/"+f.name, name+"/"+f.name, depth-1)
 		}
 	}

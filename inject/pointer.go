@@ -41,7 +41,7 @@ func (l *loader) readReference(r *Reference) {
 	l.result.Held = append(l.result.Held, heldReference+r.Variable)
 	l.add(Export{
 		Name:      r.Target,
-		Source:    SourceReference,
+		Origin:    OriginReference,
 		Reference: r.Variable,
 		Path:      file,
 	}, in, about, secretfile.Value(data), 0)

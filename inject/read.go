@@ -139,8 +139,8 @@ func openError(path string, err error) error {
 	}
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil {
-		if kind := regular(&st); kind != nil {
-			return kind
+		if other := regular(&st); other != nil {
+			return other
 		}
 	}
 	return err
@@ -219,12 +219,12 @@ func access(path string) string {
 	if unix.Stat(path, &st) != nil {
 		return "a directory on its path may not be searched, " + who
 	}
-	kind := "file"
+	what := "file"
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		kind = "directory"
+		what = "directory"
 	}
 	// Mode is a uint16 on macOS.
-	return fmt.Sprintf("%s is %s %s, %s", kind, octal(uint32(st.Mode)), user(st.Uid), who)
+	return fmt.Sprintf("%s is %s %s, %s", what, octal(uint32(st.Mode)), user(st.Uid), who)
 }
 
 // user is how messages name a user; no file is asked for the name.

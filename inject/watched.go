@@ -43,7 +43,7 @@ func (l *loader) observe(w Watched) {
 
 	for _, f := range files {
 		data, in, at, err := l.readListed(f)
-		if at == "" && f.kind != kindRegular && passedOver(err) {
+		if at == "" && f.fileType != typeRegular && passedOver(err) {
 			continue
 		}
 		l.observed(Watched{Name: w.Name, Path: f.path(dir)}, f.name, data, in, at, err)

@@ -39,7 +39,7 @@ func (r *reader) condition(d *syntax.Decorator, v *syntax.Value, forms string) C
 	switch {
 	case ok:
 		return c
-	case v.Kind == syntax.Text:
+	case v.Shape == syntax.Text:
 		r.fail(v.Pos, about(d, "is "+forms), "")
 		return Condition{}
 	}
@@ -63,9 +63,9 @@ func (r *reader) condition(d *syntax.Decorator, v *syntax.Value, forms string) C
 
 func (r *reader) conditionOf(v *syntax.Value) (c Condition, ok bool) {
 	switch {
-	case v.Kind == syntax.Text && v.Quote == 0 && (v.Text == "true" || v.Text == "false"):
+	case v.Shape == syntax.Text && v.Quote == 0 && (v.Text == "true" || v.Text == "false"):
 		return Condition{Always: v.Text == "true"}, true
-	case v.Kind != syntax.Call:
+	case v.Shape != syntax.Call:
 		return Condition{}, false
 	case v.Text == "not" && len(v.Args) == 1 && v.Args[0].Name == "":
 		c, ok = r.conditionOf(&v.Args[0].Value)
@@ -97,7 +97,7 @@ func (r *reader) forEnv(v *syntax.Value) Condition {
 // texts returns arguments that have to be text, and fails for those that are not.
 func (r *report) texts(args []syntax.Argument, what, advice string) (all []syntax.Value) {
 	for _, a := range args {
-		if a.Name != "" || a.Value.Kind != syntax.Text {
+		if a.Name != "" || a.Value.Shape != syntax.Text {
 			r.fail(a.Pos, what, advice)
 			continue
 		}

@@ -80,7 +80,7 @@ func newDefault(v *syntax.Value) Default {
 // partsOf takes a value apart. Two calls have a meaning: ref(NAME) is $NAME, and concat(...) is its
 // arguments one after the other.
 func partsOf(v *syntax.Value) (parts []syntax.Part, computed string) {
-	switch v.Kind {
+	switch v.Shape {
 	case syntax.List:
 		return nil, "a list in [ ]"
 	case syntax.Object:
@@ -97,7 +97,7 @@ func partsOf(v *syntax.Value) (parts []syntax.Part, computed string) {
 	switch {
 	case named:
 	case v.Text == "ref" && len(v.Args) == 1:
-		if name := &v.Args[0].Value; name.Kind == syntax.Text && syntax.IsReference(name.Raw) {
+		if name := &v.Args[0].Value; name.Shape == syntax.Text && syntax.IsReference(name.Raw) {
 			return []syntax.Part{{Variable: name.Raw}}, ""
 		}
 	case v.Text == "concat":

@@ -54,9 +54,9 @@ func (g Recipe) String() string {
 func (r *report) generate(v *syntax.Value) Recipe {
 	const advice = "write it as @generate=hex(32), base64(24), alnum(20) or uuid"
 	encoding := Encoding(v.Text)
-	isCall := v.Kind == syntax.Call
+	isCall := v.Shape == syntax.Call
 	switch {
-	case encoding == EncodingUUID && v.Kind == syntax.Text:
+	case encoding == EncodingUUID && v.Shape == syntax.Text:
 		return Recipe{Encoding: encoding}
 	case encoding == EncodingUUID && isCall:
 		r.fail(v.Pos, "@generate=uuid has no size", advice)
@@ -81,7 +81,7 @@ func (r *report) generate(v *syntax.Value) Recipe {
 }
 
 // isText reports whether an argument is text, without a name.
-func isText(a syntax.Argument) bool { return a.Name == "" && a.Value.Kind == syntax.Text }
+func isText(a syntax.Argument) bool { return a.Name == "" && a.Value.Shape == syntax.Text }
 
 // refusesGenerated says why the item's type does not take the values that would be made for it, if
 // that can be known before.

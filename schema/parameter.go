@@ -109,7 +109,7 @@ func (r *report) setURLParameter(t *Type, name string, v *syntax.Value) (want st
 
 func setLength(to *int, v *syntax.Value) (want string) {
 	n, err := strconv.Atoi(v.Text)
-	if v.Kind != syntax.Text || err != nil || n < 1 {
+	if v.Shape != syntax.Text || err != nil || n < 1 {
 		return "a number of bytes"
 	}
 	*to = n
@@ -117,7 +117,7 @@ func setLength(to *int, v *syntax.Value) (want string) {
 }
 
 func setText(to *string, v *syntax.Value) (want string) {
-	if v.Kind != syntax.Text || v.Text == "" {
+	if v.Shape != syntax.Text || v.Text == "" {
 		return "text"
 	}
 	*to = v.Text
@@ -125,7 +125,7 @@ func setText(to *string, v *syntax.Value) (want string) {
 }
 
 func setBool(to *bool, v *syntax.Value) (want string) {
-	if v.Kind != syntax.Text || v.Text != "true" && v.Text != "false" {
+	if v.Shape != syntax.Text || v.Text != "true" && v.Text != "false" {
 		return "true or false"
 	}
 	*to = v.Text == "true"
@@ -134,7 +134,7 @@ func setBool(to *bool, v *syntax.Value) (want string) {
 
 func setBound(to **float64, v *syntax.Value) (want string) {
 	n, ok := number(v.Text)
-	if v.Kind != syntax.Text || !ok {
+	if v.Shape != syntax.Text || !ok {
 		return "a number"
 	}
 	*to = &n
@@ -143,7 +143,7 @@ func setBound(to **float64, v *syntax.Value) (want string) {
 
 func setDuration(to *time.Duration, v *syntax.Value) (want string) {
 	d, ok := duration(v.Text)
-	if v.Kind != syntax.Text || !ok {
+	if v.Shape != syntax.Text || !ok {
 		return "a duration, such as 30s"
 	}
 	*to = d
@@ -153,10 +153,10 @@ func setDuration(to *time.Duration, v *syntax.Value) (want string) {
 // setList understands [a, b], and a as a list of one.
 func setList(to *[]string, v *syntax.Value, form string) (want string) {
 	switch {
-	case v.Kind == syntax.Text && v.Text != "":
+	case v.Shape == syntax.Text && v.Text != "":
 		*to = []string{v.Text}
 		return ""
-	case v.Kind != syntax.List || len(v.Args) == 0:
+	case v.Shape != syntax.List || len(v.Args) == 0:
 		return form
 	}
 
@@ -174,7 +174,7 @@ func setList(to *[]string, v *syntax.Value, form string) (want string) {
 func (r *report) pattern(v *syntax.Value) *Pattern {
 	text, flags, pos := v.Raw, "", v.Pos
 	switch {
-	case v.Kind == syntax.Text:
+	case v.Shape == syntax.Text:
 		if end := strings.LastIndexByte(text, '/'); strings.HasPrefix(text, "/") && end > 0 {
 			text, flags = text[1:end], text[end+1:]
 		}
@@ -211,5 +211,5 @@ func (r *report) pattern(v *syntax.Value) *Pattern {
 
 func isRegex(v *syntax.Value) bool {
 	n := len(v.Args)
-	return v.Kind == syntax.Call && v.Text == "regex" && (n == 1 || n == 2) && isText(v.Args[0])
+	return v.Shape == syntax.Call && v.Text == "regex" && (n == 1 || n == 2) && isText(v.Args[0])
 }

@@ -96,13 +96,13 @@ func (r *reader) headerDecorator(d *syntax.Decorator) {
 		}
 		r.schema.CurrentEnv, r.currentEnv = name, v.Pos
 	case "defaultRequired":
-		if v.Kind == syntax.Text && v.Text == "infer" {
+		if v.Shape == syntax.Text && v.Text == "infer" {
 			return
 		}
 		r.inferRequired = false
 		r.required = r.condition(d, v, "true, false, infer or forEnv(production, ...)")
 	case "defaultSensitive":
-		isPrefix := v.Kind == syntax.Call && v.Text == "inferFromPrefix"
+		isPrefix := v.Shape == syntax.Call && v.Text == "inferFromPrefix"
 		if isPrefix && len(v.Args) == 1 && isText(v.Args[0]) {
 			r.publicPrefix = v.Args[0].Value.Text
 			return
@@ -187,7 +187,7 @@ func (r *reader) itemDecorator(d *syntax.Decorator, it *Item) {
 		}
 	case "rotate":
 		var ok bool
-		if it.Rotate, ok = period(d.Value.Text); !ok || d.Value.Kind != syntax.Text {
+		if it.Rotate, ok = period(d.Value.Text); !ok || d.Value.Shape != syntax.Text {
 			r.fail(d.Value.Pos, "@rotate is a number of days, weeks or years",
 				"write it as @rotate=90d, 12w or 1y")
 		}
@@ -199,7 +199,7 @@ func (r *reader) itemDecorator(d *syntax.Decorator, it *Item) {
 // readSensitive understands @sensitive and @public, whose value can also be an object with options.
 func (r *reader) readSensitive(d *syntax.Decorator, it *Item) {
 	v := &d.Value
-	if v.Kind == syntax.Object {
+	if v.Shape == syntax.Object {
 		options := v.Args
 		v = &syntax.Value{Text: "true", Pos: v.Pos}
 		for i := range options {
@@ -221,7 +221,7 @@ func (r *reader) readSensitive(d *syntax.Decorator, it *Item) {
 
 // text understands a value that is text.
 func (r *report) text(d *syntax.Decorator) string {
-	if d.Form == syntax.Flag || d.Value.Kind != syntax.Text {
+	if d.Form == syntax.Flag || d.Value.Shape != syntax.Text {
 		r.fail(d.Value.Pos, about(d, "is text"), fmt.Sprintf(
 			"write it as @%s=text, with quotes around a text with blanks or brackets", d.Name))
 		return ""

@@ -13,7 +13,7 @@ import (
 func (r *report) readType(d *syntax.Decorator) Type {
 	v := &d.Value
 	t := Type{Name: v.Text}
-	isName := v.Kind == syntax.Call || v.Kind == syntax.Text && v.Quote == 0
+	isName := v.Shape == syntax.Call || v.Shape == syntax.Text && v.Quote == 0
 	switch {
 	case d.Form == syntax.Flag || !isName:
 		r.fail(v.Pos, "@type is the name of a type",

@@ -45,7 +45,7 @@ func (o *options) request(environ []string) inject.Options {
 	sources := o.sources
 	if !o.dirGiven {
 		sources = append([]inject.Source{
-			{Kind: inject.SourceDirectory, Path: defaultDir, Optional: true},
+			{Path: defaultDir, Optional: true},
 		}, sources...)
 	}
 	if o.wait > 0 {

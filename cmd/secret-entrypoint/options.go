@@ -203,7 +203,6 @@ func (o *options) addDir(v string) error {
 		return errors.New("no directory after the prefix: PREFIX=DIR")
 	}
 	o.sources = append(o.sources, inject.Source{
-		Kind:   inject.SourceDirectory,
 		Path:   dir,
 		Prefix: prefix,
 	})
@@ -213,8 +212,8 @@ func (o *options) addDir(v string) error {
 func (o *options) addDotenv(v string) error {
 	path, optional := strings.CutPrefix(v, "-") // as in systemd's EnvironmentFile=
 	o.sources = append(o.sources, inject.Source{
-		Kind:     inject.SourceDotenv,
 		Path:     path,
+		Dotenv:   true,
 		Optional: optional,
 	})
 	return nonEmpty(path)

@@ -168,7 +168,7 @@ func (r *Report) Origin(e inject.Export) string { return origin(r.Result, e, r.t
 func origin(result *inject.Result, e inject.Export, templateBy string) string {
 	from := printable.Name(e.Path)
 	switch {
-	case e.Source == inject.SourceTemplate:
+	case e.Origin == inject.OriginTemplate:
 		from = templateBy
 	case e.Reference != "":
 		from = e.Reference + "=" + from

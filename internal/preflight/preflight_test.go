@@ -25,7 +25,7 @@ func plan(t *testing.T, secrets map[string]string, schema string) Plan {
 		}
 	}
 	p := Plan{
-		Secrets: inject.Options{Sources: []inject.Source{{Kind: inject.SourceDirectory, Path: dir}}},
+		Secrets: inject.Options{Sources: []inject.Source{{Path: dir}}},
 		Waiting: func() {},
 		Advise:  func(inject.Kind, string) string { return "" },
 	}

@@ -69,7 +69,7 @@ func (r *Report) rowOf(
 		Updates:  updates(e.Real, mounts),
 		State:    "ok",
 	}
-	if e.Source == inject.SourceTemplate {
+	if e.Origin == inject.OriginTemplate {
 		row.From, row.Format, row.Updates = r.templateBy, "template", "with its parts"
 	} else {
 		row.Owner, row.Mode = fmt.Sprintf("%d:%d", e.UID, e.GID), fmt.Sprintf("%04o", e.Mode)

@@ -121,7 +121,7 @@ func (g *gate) converse(r Request) <-chan message {
 
 		for range cap(said) {
 			var m message
-			switch d := readMessage(g.socket); d.kind {
+			switch d := readMessage(g.socket); d.tag {
 			case reportMessage:
 				if m.report = d.report(); d.bad {
 					return
@@ -207,8 +207,8 @@ func Inherited(args []string) (c *Candidate, rest []string, err error) {
 }
 
 func isSocket(fd int) bool {
-	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	return err == nil && kind == unix.AF_UNIX
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && domain == unix.AF_UNIX
 }
 
 // Digest is a value's digest under the supervisor's key.

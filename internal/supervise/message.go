@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What goes through the gate is messages: the length in four bytes, the kind in one, and the
+// What goes through the gate is messages: the length in four bytes, the tag in one, and the
 // fields. A number is a varint, a string its length and its bytes, a list its length and its items.
 
 // maxMessage bounds what one end believes of the other: a report of ten thousand secrets has one
 // megabyte.
 const maxMessage = 8 << 20
 
-// The kinds of messages.
+// The tags of messages.
 const (
 	requestMessage = 'q'
 	reportMessage  = 'r'
@@ -121,20 +121,20 @@ func (e *encoder) line(l *Line) {
 	}
 }
 
-func (e *encoder) writeTo(w io.Writer, kind byte) error {
+func (e *encoder) writeTo(w io.Writer, tag byte) error {
 	if len(e.b) > maxMessage {
 		return errors.New("message too long")
 	}
-	head := append(binary.LittleEndian.AppendUint32(nil, uint32(len(e.b))), kind)
+	head := append(binary.LittleEndian.AppendUint32(nil, uint32(len(e.b))), tag)
 	_, err := w.Write(append(head, e.b...))
 	return err
 }
 
 // decoder takes a message apart. After anything unexpected it is bad, and gives zeros.
 type decoder struct {
-	kind byte
-	b    []byte
-	bad  bool
+	tag byte
+	b   []byte
+	bad bool
 }
 
 func readMessage(r io.Reader) *decoder {
@@ -147,7 +147,7 @@ func readMessage(r io.Reader) *decoder {
 		return &decoder{bad: true}
 	}
 
-	d := &decoder{b: make([]byte, size), kind: head[4]}
+	d := &decoder{b: make([]byte, size), tag: head[4]}
 	if _, err := io.ReadFull(r, d.b); err != nil {
 		return &decoder{bad: true}
 	}

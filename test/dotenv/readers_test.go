@@ -51,7 +51,7 @@ func readHere(dir, text string) (string, []*inject.Problem) {
 	}
 
 	result, err := inject.Load(inject.Options{
-		Sources: []inject.Source{{Kind: inject.SourceDotenv, Path: path}},
+		Sources: []inject.Source{{Path: path, Dotenv: true}},
 	})
 	if err != nil {
 		return failed, inject.Problems(err)

@@ -110,7 +110,7 @@ func generationOf(names []string, lookup func(string) (string, bool)) (int, erro
 }
 
 func directory(path string) inject.Source {
-	return inject.Source{Kind: inject.SourceDirectory, Path: path}
+	return inject.Source{Path: path}
 }
 
 // A shape is a way in which secrets of a volume are asked for, and what that gives.
@@ -142,7 +142,7 @@ func shapes(t *testing.T, v *volume) []shape {
 	all = append(all, "JSON_ONE", "JSON_TWO", "ENV_ONE", "ENV_TWO")
 	formats := []inject.FormatRule{{Glob: "json", Format: inject.FormatJSON}, {Glob: "env", Format: inject.FormatDotenv}}
 	inner := []string{"DB_PASSWORD", "DB_USER"}
-	db := inject.Source{Kind: inject.SourceDirectory, Path: filepath.Join(v.dir, "db"), Prefix: "DB_"}
+	db := inject.Source{Path: filepath.Join(v.dir, "db"), Prefix: "DB_"}
 	linked := []string{"LINKED", "CHAIN"}
 	return []shape{
 		{"directory", inject.Options{Sources: []inject.Source{directory(v.dir)}, Formats: formats}, all, true},

@@ -62,7 +62,7 @@ func (s *scanner) decorator() (Decorator, *Fault) {
 	switch {
 	case s.at('('):
 		d.Form = Invoked
-		d.Value = Value{Kind: Call, Text: d.Name, Pos: d.Pos}
+		d.Value = Value{Shape: Call, Text: d.Name, Pos: d.Pos}
 		open := s.pos
 		if d.Value.Args, fault = s.args(inComment, Call, ')'); fault != nil {
 			s.pos = open

@@ -91,7 +91,7 @@ func show(v Value) string {
 		args = append(args, text)
 	}
 	inside := strings.Join(args, ";")
-	return [...]string{v.Text, v.Text + "(" + inside + ")", "[" + inside + "]", "{" + inside + "}"}[v.Kind]
+	return [...]string{v.Text, v.Text + "(" + inside + ")", "[" + inside + "]", "{" + inside + "}"}[v.Shape]
 }
 
 // Of an item, no place shows more than the name, nor a column that tells how long the value is.

@@ -7,10 +7,10 @@ import (
 
 // A Value is the value of an item, a decorator or an argument, as written.
 type Value struct {
-	Kind Kind
-	Text string // of a Text value, without quotes and with its escapes decoded; of a Call its name
-	Raw  string // of a Text value, without quotes; only escaped quotes are decoded
-	Args []Argument
+	Shape Shape
+	Text  string // of a Text value, without quotes and with its escapes decoded; of a Call its name
+	Raw   string // of a Text value, without quotes; only escaped quotes are decoded
+	Args  []Argument
 
 	Quote byte // around it, or 0
 	Pos   int  // offset of its first byte
@@ -18,14 +18,14 @@ type Value struct {
 	triple bool // three quotes are around it
 }
 
-// A Kind is how a value is written.
-type Kind int
+// A Shape is how a value is written.
+type Shape int
 
 const (
-	Text   Kind = iota // text, "text", 'text' or `text`
-	Call               // name(arguments)
-	List               // [arguments]
-	Object             // {name=argument, ...}
+	Text   Shape = iota // text, "text", 'text' or `text`
+	Call                // name(arguments)
+	List                // [arguments]
+	Object              // {name=argument, ...}
 )
 
 // An Argument is one of a call, list or object.
@@ -64,10 +64,10 @@ const maxDepth = 32
 // itemValue reads what follows NAME=. If nothing does, set is false.
 func (s *scanner) itemValue() (v Value, set bool, _ *Fault) {
 	start := s.pos
-	if v, fault := s.structure(inItem); v.Kind != Text && fault == nil {
+	if v, fault := s.structure(inItem); v.Shape != Text && fault == nil {
 		// A list or object that something follows is text, such as JSON.
 		rest := strings.TrimLeft(s.text[s.pos:s.lineEnd(s.pos)], " \t")
-		if v.Kind == Call || rest == "" || rest[0] == '#' {
+		if v.Shape == Call || rest == "" || rest[0] == '#' {
 			return v, true, nil
 		}
 		s.pos = start
@@ -95,7 +95,7 @@ func (s *scanner) itemValue() (v Value, set bool, _ *Fault) {
 func (s *scanner) decoratorValue() (v Value, broken, _ *Fault) {
 	start := s.pos
 	v, broken = s.structure(inComment)
-	if v.Kind != Text && broken == nil {
+	if v.Shape != Text && broken == nil {
 		return v, nil, nil
 	}
 	if !s.done() && isQuote(s.text[s.pos]) {
@@ -124,21 +124,21 @@ func (s *scanner) structure(in context) (Value, *Fault) {
 	var end byte
 	switch {
 	case s.at('['):
-		v.Kind, end = List, ']'
+		v.Shape, end = List, ']'
 	case s.at('{'):
-		v.Kind, end = Object, '}'
+		v.Shape, end = Object, '}'
 	case !s.done() && isLetter(s.text[s.pos]):
 		if v.Text = s.name(); s.at('(') {
-			v.Kind, end = Call, ')'
+			v.Shape, end = Call, ')'
 		}
 	}
-	if v.Kind == Text {
+	if v.Shape == Text {
 		s.pos = start
 		return Value{}, nil
 	}
 
 	var fault *Fault
-	if v.Args, fault = s.args(in, v.Kind, end); fault != nil {
+	if v.Args, fault = s.args(in, v.Shape, end); fault != nil {
 		s.pos = start
 		return Value{}, fault
 	}
@@ -146,7 +146,7 @@ func (s *scanner) structure(in context) (Value, *Fault) {
 }
 
 // args reads arguments from the opening bracket to the closing one.
-func (s *scanner) args(in context, of Kind, end byte) (args []Argument, _ *Fault) {
+func (s *scanner) args(in context, of Shape, end byte) (args []Argument, _ *Fault) {
 	open := s.pos
 	if s.depth >= maxDepth {
 		return nil, wrong(open, "too many brackets within brackets", "use fewer")
@@ -227,9 +227,9 @@ func (s *scanner) argumentName() string {
 }
 
 // argumentValue reads one value in brackets.
-func (s *scanner) argumentValue(in context, of Kind) (Value, *Fault) {
+func (s *scanner) argumentValue(in context, of Shape) (Value, *Fault) {
 	start := s.pos
-	if v, fault := s.structure(in); v.Kind != Text || fault != nil {
+	if v, fault := s.structure(in); v.Shape != Text || fault != nil {
 		return v, fault
 	}
 	if isQuote(s.text[s.pos]) {
