@@ -64,21 +64,39 @@ func (l *loader) notValue(r *Reference, data []byte, problem *Problem) string {
 	if !r.guessed || slices.Contains(l.Held, heldReference+r.Variable) {
 		return ""
 	}
-	if problem != nil {
-		if problem.MayPass() && mayBeMade(r.Target) {
-			l.result.Absent = append(l.result.Absent, r.Variable)
-			return "its file is not there, and its program may make it"
-		}
-		if problem.Kind != KindTooLarge {
-			return ""
-		}
-	}
-
-	tooLong := l.MaxString > 0 && len(r.Target)+len(data)+2 > l.MaxString
-	if problem != nil || tooLong || bytes.IndexByte(data, 0) >= 0 && !looksUTF16(data) {
-		return "no variable can hold what is in its file"
+	made := mayBeMade(r.Target)
+	size := len(r.Target) + len(data) + 2
+	switch {
+	case problem != nil && problem.MayPass() && made:
+		l.result.Absent = append(l.result.Absent, r.Variable)
+		return "its file is not there, and its program may make it"
+	case problem != nil && problem.Kind == KindTooLarge:
+		return notHeld
+	case problem != nil:
+		return ""
+	case made && !l.AllowEmpty && len(secretfile.Value(data)) == 0:
+		l.result.Absent = append(l.result.Absent, r.Variable)
+		return "its file is empty, and its program may fill it"
+	case l.MaxString > 0 && size > l.MaxString:
+		return notHeld
+	case bytes.IndexByte(data, 0) >= 0 && !looksUTF16(data):
+		return notHeld
+	case isObject(data) && isListed(credentialWords, lastWord(r.Target)):
+		return "its file is a JSON object, which programs read by its path"
 	}
 	return ""
+}
+
+const notHeld = "no variable can hold what is in its file"
+
+// credentialWords end the names of what cloud providers hand out as a JSON object, and their
+// libraries read by its path.
+const credentialWords = "AUTH CREDENTIAL CREDENTIALS KEY SECRET TOKEN"
+
+// isObject reports whether a file is a JSON object, by its first and last byte.
+func isObject(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return bytes.HasPrefix(data, []byte("{")) && bytes.HasSuffix(data, []byte("}"))
 }
 
 // passwordsByURL reports whether a file is an object like {"redis://host:6379": "password"}.

@@ -341,7 +341,7 @@ func looksSecret(name string) bool {
 	word := lastWord(name)
 	switch word {
 	case "URL", "URI", "CREDENTIAL", "CREDENTIALS", "USER", "USERNAME", "AUTH", "SEED", "SKEY",
-		"PWD":
+		"PWD", "PW":
 		return true
 	case "BASE": // Rails' and Phoenix' SECRET_KEY_BASE
 		return lastWords(2, strings.ToUpper(name)) == "KEY_BASE"
@@ -350,6 +350,10 @@ func looksSecret(name string) bool {
 		return before != "GIT_HASH" && before != "COMMIT_HASH"
 	case "BYPASS", "COMPASS", "DONKEY", "HOTKEY", "MONKEY", "PUBKEY", "TURKEY":
 		return false
+	case "KEY":
+		if lastWords(2, strings.ToUpper(name)) == "PUBLIC_KEY" {
+			return false
+		}
 	}
 
 	for _, ending := range [...]string{

@@ -259,7 +259,7 @@ func TestGuessIsTakenBack(t *testing.T) {
 	dir := realDir(t)
 	for name, text := range map[string]string{
 		"private": canary, "binary": "\x00\x01\x02" + canary, "long": strings.Repeat("x", 2000), "utf16": "\xff\xfes\x00", "map": `{"redis://h:6379": "x"}`,
-		"object": `{"password": "x"}`,
+		"object": `{"password": "x"}`, "account": "\n{\"type\": \"service_account\"}\n", "none-yet": "\n", "braces": "{x",
 	} {
 		write(t, dir, name, text)
 	}
@@ -267,6 +267,8 @@ func TestGuessIsTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir+"/secrets", "binary", "\x00\x01"+canary)
+	write(t, dir+"/secrets", "account", `{"a": 1}`)
+	write(t, dir+"/secrets", "empty", "")
 	for _, c := range []struct {
 		variable, file string
 		o              Options
@@ -284,6 +286,16 @@ func TestGuessIsTakenBack(t *testing.T) {
 		{"REDIS_PASSWORD_FILE", "map", Options{}, false, false},
 		{"REDIS_PASSWORD_FILE", "object", Options{}, true, false},
 		{"DB_PASSWORD_FILE", "map", Options{}, true, false},
+		{"APP_KEY_FILE", "none-yet", Options{}, false, false},
+		{"GOOGLE_CREDENTIALS_FILE", "account", Options{}, false, false},
+		{"APP_TOKEN_FILE", "account", Options{}, false, false},
+		{"APP_TOKEN_FILE", "braces", Options{}, true, false},
+		{"DB_PASSWORD_FILE", "account", Options{}, true, false},
+		{"GOOGLE_CREDENTIALS_FILE", "secrets/account", Options{}, true, false},
+		{"GOOGLE_CREDENTIALS_FILE", "account", Options{Include: []string{"GOOGLE_CREDENTIALS"}}, true, false},
+		{"APP_KEY_FILE", "secrets/empty", Options{}, false, true},
+		{"APP_KEY_FILE", "none-yet", Options{Include: []string{"APP_KEY"}}, false, true},
+		{"DB_PASSWORD_FILE", "none-yet", Options{}, false, true},
 		// Elsewhere it is an error: another word, a secret directory, asked for, text saved badly.
 		{"APP_TOKEN_FILE", "none", Options{}, false, true},
 		{"APP_APIKEY_FILE", "none", Options{}, false, true},

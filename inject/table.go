@@ -40,7 +40,11 @@ func wantsPath(reference string) (owner string, ok bool) {
 func contentsOf(name string) string {
 	switch {
 	case strings.HasSuffix(name, "SASL_JAAS_CONFIG"), // Kafka's sasl.jaas.config holds the password
-		strings.HasSuffix(name, "PGAUDIT_LOG"): // the statements that PostgreSQL's pgAudit logs
+		strings.HasSuffix(name, "PGAUDIT_LOG"), // the statements that PostgreSQL's pgAudit logs
+		// Azure's, which is a password.
+		strings.HasSuffix(name, "AZURE_ACCOUNT_KEY"),
+		strings.HasSuffix(name, "COSMOS_ACCOUNT_KEY"),
+		strings.HasSuffix(name, "STORAGE_ACCOUNT_KEY"):
 		return ""
 	}
 
@@ -104,6 +108,10 @@ func schemeOf(name string) string {
 		}
 	case "NTFY": // NTFY_AUTH_FILE is its database
 		return "ntfy"
+	case "BESU", "TEKU", "WEB3SIGNER": // PROGRAM_X_FILE is its option --x-file
+		return "an Ethereum client's option"
+	case "CN", "GLUU": // set in the images, also where nothing needs the file
+		return "Janssen or Gluu"
 	}
 
 	if strings.HasSuffix(name, "_") {
@@ -134,7 +142,7 @@ func contentsByWords(words string) string {
 		return "certificate authorities"
 	case "CRL":
 		return "revoked certificates"
-	case "DHPARAM", "DHPARAMS", "DH_PARAMS":
+	case "DHPARAM", "DHPARAMS", "DH_PARAM", "DH_PARAMS":
 		return "TLS parameters"
 	case "JKS", "KEYSTORE", "KEYSTORE_FILE", "KEY_STORE", "P12", "PFX", "PKCS12":
 		return "a keystore"
@@ -160,7 +168,7 @@ func contentsByWords(words string) string {
 		return "a kubectl configuration"
 	case "ACL", "AUTH_USER", "HBA", "HTPASSWD", "PGHBA", "USERLIST", "USERS":
 		return "a list of who may log in"
-	case "NETRC", "PASSWORDS", "PGPASS", "SECRETS":
+	case "NETRC", "PASSWORDS", "PGPASS", "SECRETS", "TOKENS":
 		return "a file of several secrets"
 	case "SHARED_CREDENTIALS":
 		return "AWS profiles"
