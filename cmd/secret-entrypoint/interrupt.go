@@ -57,7 +57,8 @@ func (in *interruption) catch() {
 }
 
 // during has check run commands, none of which is left when a signal ends the program: check is to
-// end them and return when the descriptor becomes readable or hangs up. Then during does not return.
+// end them and return when the descriptor becomes readable or hangs up. Then during does not
+// return.
 func (in *interruption) during(check func(cancel int) error) error {
 	in.catch()
 	var pipe [2]int
