@@ -60,7 +60,7 @@ func problemKinds(t *testing.T) (kinds []string) {
 }
 
 // verb is what a message has in the place of something else.
-var verb = regexp.MustCompile(`%[#+]?[a-z]|\.\.\.`)
+var verb = regexp.MustCompile(`%(\[\d\])?[#+]?[a-z]|\.\.\.`)
 
 // Every message that the program has in it is on the page: each text of four words or more in the source of the
 // packages that make messages, less the tables of whose variable is whose.
