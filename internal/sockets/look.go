@@ -299,7 +299,7 @@ func (l *looker) open(wanted map[uint64]bool, likely int) (found map[uint64]bool
 			return true
 		}
 		err = l.sockets(pid, &budget, find)
-		if err != nil && err != unix.ENOENT && err != unix.ESRCH && l.couldHave(pid) {
+		if err != nil && err != unix.ENOENT && err != unix.ESRCH && l.couldHave(pid, err) {
 			missed = err
 		}
 		return len(found) < len(wanted) && budget > 0
@@ -316,26 +316,62 @@ func (l *looker) open(wanted map[uint64]bool, likely int) (found map[uint64]bool
 
 // couldHave says whether a process that cannot be looked at may descend from a trapped one: those
 // have no_new_privs.
-func (l *looker) couldHave(pid int) bool {
+func (l *looker) couldHave(pid int, err error) bool {
 	s, ok := l.status(pid)
-	return ok && s.noNewPrivs && !s.zombie
+	return ok && s.noNewPrivs && (!s.zombie || err == errEnding)
 }
 
+// errEnding is that of a process that does not show all of its descriptors any more.
+var errEnding = errors.New("the process is ending")
+
 // sockets calls f with each socket that a process has, until it returns false.
+//
+// A process shows the descriptors of its first thread. When that has ended it shows none, and other
+// threads may have them; and a thread that ends lets go of the table of descriptors before it
+// closes what is in there (exit_files in the kernel's kernel/exit.c).
 func (l *looker) sockets(pid int, budget *int, f func(inode uint64) bool) error {
-	links := procPath(pid, "/fd/")
-	return l.as(pid, func() error {
+	process := procPath(pid, "")
+	whole, err := l.socketsOf(pid, process, budget, f)
+	if whole || err != nil {
+		return err
+	}
+
+	var threads []string
+	err = l.entries(process+"/task", *budget, func(name string) bool {
+		threads = append(threads, process+"/task/"+name)
+		return true
+	})
+	for _, thread := range threads {
+		if whole, _ := l.socketsOf(pid, thread, budget, f); whole {
+			return nil
+		}
+	}
+	return cmp.Or(err, errEnding)
+}
+
+// socketsOf does so for one thread. It says whether those were all, or enough for f.
+func (l *looker) socketsOf(
+	pid int, thread string, budget *int, f func(inode uint64) bool,
+) (whole bool, err error) {
+	err = l.as(pid, func() error {
 		var denied error // root may open the directory, and see no more than the names
-		err := l.entries(links, *budget, func(name string) bool {
+		err := l.entries(thread+"/fd", *budget, func(name string) bool {
 			*budget--
-			link, err := l.readlink(links + name)
+			link, err := l.readlink(thread + "/fd/" + name)
 			if err == unix.EACCES {
 				denied = err
 				return false
 			}
 			inode, is := socketInode(link)
-			return !is || f(inode)
+			whole = is && !f(inode)
+			return !whole
 		})
 		return cmp.Or(denied, err)
 	})
+	if whole || err != nil {
+		return whole, err
+	}
+
+	stat, err := l.read(thread + "/stat")
+	return err != nil || !ending(stat), nil // else it is gone
 }

@@ -361,6 +361,95 @@ func TestDrain(t *testing.T) {
 	stopped.Stop()
 }
 
+// A process whose first thread has ended shows no descriptors. Its other threads have them.
+func TestFirstThreadEnds(t *testing.T) {
+	h := newHolder(t)
+	p := start(t, h, firstEnds+"=1")
+	address := "127.0.0.1" + freePort(t)
+	fd := p.serve(address)
+	stat := fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)
+	eventually(t, "the first thread has ended", func() bool {
+		text, err := os.ReadFile(stat)
+		return err == nil && strings.Contains(string(text), ") Z ")
+	})
+
+	holds := func() int {
+		t.Helper()
+		if err := h.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		return len(state(t, p.g).Listening)
+	}
+	if n := holds(); n != 1 {
+		t.Errorf("%d sockets are held while it listens", n)
+	}
+	dial(t, address)
+	p.do("accept", fd)
+	p.do("close", fd)
+	if n := holds(); n != 0 {
+		t.Errorf("%d sockets are held when it has closed", n)
+	}
+}
+
+// However a look at /proc falls into the end of a generation, or of its socket, no new connection
+// goes to it.
+func TestPollsWhileOneEnds(t *testing.T) {
+	for name, end := range map[string]func(p *program, fd int){
+		"the process": func(p *program, _ int) { p.cmd.Process.Kill(); p.cmd.Process.Wait() },
+		"its socket":  func(p *program, fd int) { p.do("close", fd) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHolder(t)
+			address := "127.0.0.1" + freePort(t)
+			old := start(t, h)
+			oldFD := old.serve(address)
+			for range 30 {
+				next := start(t, h)
+				fd := next.serve(address)
+				if err := h.Choose(next.g); err != nil {
+					t.Fatal(err)
+				}
+
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					end(old, oldFD)
+				}()
+				for _, c := range dialsAndPolls(t, h, address, over) {
+					next.do("accept", fd)
+					c.SetReadDeadline(time.Now().Add(time.Millisecond))
+					if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Fatalf("a connection has ended: %v", err)
+					}
+					c.Close()
+				}
+
+				old.kill()
+				next.do("close", fd) // it opens its port anew, with an empty queue
+				old, oldFD = next, next.serve(address)
+			}
+		})
+	}
+}
+
+// dialsAndPolls looks at /proc and connects until that is over.
+func dialsAndPolls(t *testing.T, h *Holder, address string, over <-chan struct{}) (all []net.Conn) {
+	t.Helper()
+	for {
+		if err := h.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		if len(all) < 50 { // the queue has 64
+			all = append(all, dial(t, address))
+		}
+		select {
+		case <-over:
+			return all
+		default:
+		}
+	}
+}
+
 // When all is to stop, clients are refused as soon as the program has closed.
 func TestReleased(t *testing.T) {
 	h := newHolder(t)

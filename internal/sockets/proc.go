@@ -62,6 +62,22 @@ func parseStatus(text []byte) (s status, ok bool) {
 	return s, found == 3
 }
 
+// ending says by proc_pid_stat(5) whether the first thread of a process is ending (PF_EXITING), or
+// has ended before others: a process with nothing but that is over.
+func ending(stat []byte) bool {
+	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	const state, flags, threads = 0, 6, 17 // behind the name, which the program chooses
+	fields := strings.Fields(string(rest))
+	if len(fields) <= threads {
+		return false
+	}
+
+	const exiting = 0x4
+	f, err := strconv.ParseUint(fields[flags], 10, 32)
+	over := strings.Contains("ZX", fields[state]) && fields[threads] <= "1"
+	return err == nil && f&exiting != 0 && !over
+}
+
 // parseFlags takes the open flags from proc_pid_fdinfo(5), where they are octal.
 func parseFlags(text []byte) (flags int, ok bool) {
 	for line := range bytes.Lines(text) {

@@ -311,3 +311,31 @@ func TestCountRows(t *testing.T) {
 		}
 	}
 }
+
+func TestEnding(t *testing.T) {
+	const rest = " 1 5 5 0 -1 %FLAGS 9 0 0 0 1 2 0 0 20 0 %THREADS 0 10 20"
+	for _, c := range []struct {
+		name, state, flags, threads string
+		want                        bool
+	}{
+		{"server", "S", "4194304", "8", false},
+		{"server", "R", "4194308", "8", true},
+		{"server", "Z", "4194316", "8", true},
+		{"server", "Z", "4194316", "12", true},
+		{"server", "Z", "4194316", "1", false},
+		{"server", "X", "4194316", "0", false},
+		{"a) Z 1", "R", "4", "2", true},
+		{"a) Z 1 5 5 0 -1 4 (", "S", "0", "2", false},
+		{"server", "R", "-", "2", false},
+	} {
+		text := "7 (" + c.name + ") " + c.state + strings.NewReplacer("%FLAGS", c.flags, "%THREADS", c.threads).Replace(rest)
+		if got := ending([]byte(text)); got != c.want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	for _, text := range []string{"", ")", "7 (x) Z", "7 x"} {
+		if ending([]byte(text)) {
+			t.Errorf("%q", text)
+		}
+	}
+}
