@@ -355,3 +355,42 @@ func TestReplaceVoidsNoPrivileges(t *testing.T) {
 		t.Errorf("the command runs without its privileges: %v", err)
 	}
 }
+
+// Ctrl-C, or SIGQUIT, while the next generation proves itself ends the command, and with that all: what is not proven does
+// not take its place.
+func TestInterruptedWhileProving(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT} {
+			program := filepath.Join(t.TempDir(), "program")
+			writeText(t, program, "#!/bin/sh\nexec sleep 1013\n")
+			s := serve(t, pid1, []string{
+				"--on-change", "replace", "--ready", "1h", "--ready-timeout", "2h", "--log-level", "debug", "--", program,
+			})
+			s.log.await(t, 1, "committing -> running")
+			s.volume.set("1")
+			s.log.await(t, 1, "opening -> proving")
+			s.signal(sig)
+			s.ends(128 + int(sig))
+			noneLeft(t, "sleep\x001013")
+			if n := s.log.count("takes its place"); n != 0 {
+				t.Error("what was not proven took the place of what was interrupted")
+			}
+		}
+	})
+}
+
+// What was wrong with an update is over as well when the secrets are the old ones again: nothing is said to work that
+// was not tried.
+func TestBackToTheOldSecrets(t *testing.T) {
+	s := serve(t, false, []string{"--on-change", "restart", "--verify", `case $DB_PASSWORD in *-0) ;; *) exit 1;; esac`})
+	s.reports.await(t, 1, "start 0 0")
+	s.volume.set("1")
+	s.log.await(t, 1, "the update is not used: generation 1 goes on")
+	s.volume.set("0")
+	s.log.await(t, 1, "info: the secrets are those of generation 1 again")
+	if n := s.log.count("work now"); n != 0 {
+		t.Error("secrets that were not tried are said to work")
+	}
+	s.signal(syscall.SIGTERM)
+	s.ends(0)
+}

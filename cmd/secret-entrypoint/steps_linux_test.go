@@ -312,6 +312,7 @@ var moments = []moment{
 		switch {
 		case at.chosen == after:
 			r.ends(137)
+			r.log.await(r.t, 1, "generation 2, which took the place of generation 1, ended: killed by KILL: that is the end of both")
 		case at.chosen == either:
 			waitUntil(r.t, func() bool { return r.hasEnded() || r.log.count("generation 2 ended before it was ready") == 1 })
 			if r.hasEnded() {
@@ -411,7 +412,7 @@ func (r *replacing) goesOn(secret, told string) {
 	waitUntil(r.t, func() bool { return r.clients.answer() == secret && r.phase() == "running" })
 	waitUntil(r.t, func() bool { // a refusal is over, and that is told
 		mended := r.log.count("the secrets can be read again") + r.log.count("the secrets work now") +
-			r.log.count("the new generation serves now")
+			r.log.count("the new generation serves now") + r.log.count("the secrets are those of generation")
 		return r.log.count("the update is not used") == 0 || mended > 0
 	})
 	r.opensNoMore()

@@ -128,11 +128,13 @@ const (
 	reject        // log them as what is wrong with an update, once, and that the command goes on
 	rejectLate    // the same: it could not be read, or tried, in time
 	rejectUnready // the same: the other did not prove itself
-	mend          // log that the update can be read, if the one before could not
+	mend          // log that what was wrong with an update is over, if it was
+	mendSame      // the same, when nothing differs from what the command has
 	account       // log what was done about the change
 	tellAnother   // log why the candidate was lost: another is being prepared
 	tellLater     // the same: another will be, when the old generation is gone
 	tellNoMore    // log that candidates die, each of them
+	tellEnd       // log that the command has ended while the other, whose place it took, is there
 	effects
 )
 
@@ -168,6 +170,7 @@ type state struct {
 	next   standing
 	gone   bool // the command is, and something is waited for all the same
 	other  bool // another program runs beside it
+	wanted bool // SIGINT or SIGQUIT came since the latest candidate was told to go
 	losses int  // candidates that were lost since the command was asked to stop
 }
 
@@ -219,7 +222,7 @@ var table = [phases][kinds][]edge{
 		interrupted: {{to: checking, do: []effect{forward}}},
 		signalled:   {{to: checking, do: []effect{forward}}},
 		unprepared:  {{to: running, do: []effect{reject}}},
-		same:        {{to: running, do: []effect{tell, mend, dismiss}}},
+		same:        {{to: running, do: []effect{tell, mendSame, dismiss}}},
 		unproven:    {{to: verifying, do: []effect{tell, verify}}},
 		mustIgnore:  {{to: running, do: []effect{tell, mend, take, dismiss, account}}},
 		mustSignal:  {{to: signalling, do: []effect{tell, mend, take, dismiss, announce}}},
@@ -260,7 +263,10 @@ var table = [phases][kinds][]edge{
 		became:      {{to: proving, do: []effect{beside}}},
 		failed:      {{to: running, do: []effect{dismiss, reject}}},
 		lost:        {{to: running, do: []effect{reject}}},
-		exited:      {{to: committing}}, // the next is the command as soon as it is one
+		exited: {
+			{when: wanted, to: ended, do: []effect{dismiss}},
+			{to: committing}, // the next is the command as soon as it is one
+		},
 	},
 	proving: {
 		timedOut:    {{to: retiring, do: []effect{rejectUnready, stopOther}}},
@@ -269,7 +275,10 @@ var table = [phases][kinds][]edge{
 		signalled:   {{to: proving, do: []effect{forward}}},
 		proven:      {{to: draining, do: []effect{choose, drain}}},
 		otherExited: {{to: tidying, do: []effect{rejectUnready, tidy}}},
-		exited:      {{to: tidying, do: []effect{promote, mend, account, tidy}}},
+		exited: {
+			{when: wanted, to: closing, do: []effect{release, stopOther}},
+			{to: tidying, do: []effect{promote, mend, account, tidy}},
+		},
 	},
 	draining: {
 		terminated:  {{to: closing, do: []effect{release, forward, forwardOther}}},
@@ -277,7 +286,7 @@ var table = [phases][kinds][]edge{
 		signalled:   {{to: draining, do: []effect{forward}}},
 		drained:     {{to: retiring, do: []effect{mend, account, stopOther}}},
 		otherExited: {{to: tidying, do: []effect{mend, account, tidy}}},
-		exited:      {{to: closing, do: []effect{release, stopOther}}},
+		exited:      {{to: closing, do: []effect{tellEnd, release, stopOther}}},
 	},
 	retiring: {
 		timedOut:    {{to: clearing, do: []effect{killOther}}},
@@ -285,7 +294,7 @@ var table = [phases][kinds][]edge{
 		interrupted: {{to: retiring, do: []effect{forward}}},
 		signalled:   {{to: retiring, do: []effect{forward}}},
 		otherExited: {{to: tidying, do: []effect{tidy}}},
-		exited:      {{to: closing, do: []effect{release}}},
+		exited:      {{to: closing, do: []effect{tellEnd, release}}},
 	},
 	clearing: {
 		terminated:  {{to: closing, do: []effect{release, forward}}},
@@ -293,7 +302,7 @@ var table = [phases][kinds][]edge{
 		signalled:   {{to: clearing, do: []effect{forward}}},
 		otherExited: {{to: tidying, do: []effect{tidy}}},
 		otherStays:  {{to: running, do: []effect{explain}}},
-		exited:      {{to: closing, do: []effect{release}}},
+		exited:      {{to: closing, do: []effect{tellEnd, release}}},
 	},
 	tidying: {
 		timedOut:    {{to: tidying, do: []effect{tidy}}},
@@ -383,6 +392,7 @@ func gone(s state) bool          { return s.gone }
 func alone(s state) bool         { return s.gone && !s.other }
 func delays(s state) bool        { return s.splay }
 func over(s state) bool          { return s.ending }
+func wanted(s state) bool        { return s.wanted }
 func first(s state) bool         { return !s.begun }
 func leaving(s state) bool       { return s.action == Exit }
 func empty(s state) bool         { return s.next == none }
@@ -419,7 +429,7 @@ func (s state) after(e event) state {
 	case terminated:
 		s.ending = true
 	case interrupted:
-		s.ending = s.ending || !s.phase.steady()
+		s.ending, s.wanted = s.ending || !s.phase.steady(), true
 	case mustReplace, mustRestart, mustExit:
 		s.action, s.given, s.losses, s.next = e.action, e.status, 0, waiting
 	case ready, same, unproven, mustIgnore, mustSignal:
@@ -451,6 +461,8 @@ func (s state) doing(f effect) state {
 		s.losses++
 	case dismiss:
 		s.next = none
+	case open:
+		s.wanted = false
 	case adopt:
 		s.next, s.begun, s.gone = none, true, false
 	case beside:

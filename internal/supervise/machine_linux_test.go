@@ -26,10 +26,10 @@ verifying   timedOut>running
             mustSignal>signalling mustRestart>stopping mustExit>stopping
             mustReplace>opening bad>running lost>running
 opening     timedOut>opening
-            terminated>running interrupted>opening signalled>opening exited>committing
+            terminated>running interrupted>opening signalled>opening exited>ended|committing
             became>proving failed>running lost>running
 proving     timedOut>retiring
-            terminated>closing interrupted>proving signalled>proving exited>tidying
+            terminated>closing interrupted>proving signalled>proving exited>closing|tidying
             proven>draining otherExited>tidying
 draining    terminated>closing interrupted>draining signalled>draining exited>closing
             drained>retiring otherExited>tidying

@@ -233,7 +233,14 @@ func (s *supervisor) swap() {
 func (s *supervisor) promote() {
 	old := s.command.String()
 	s.swap()
+	s.replacement.ready = time.Time{} // it is not known to be
 	s.sayf(Warn, "%s ended by itself: %v takes its place, proven or not", old, s.command)
+}
+
+// tellEnd logs that the command has ended, for which the other is being stopped.
+func (s *supervisor) tellEnd() {
+	s.sayf(Warn, "%v, which took the place of %v, ended: %s: that is the end of both",
+		s.command, s.other, waitText(s.command.wait))
 }
 
 // serveOut lets the other serve what it has.

@@ -61,8 +61,8 @@ func mask(status, field string) uint64 {
 func (s *supervisor) signal(sig unix.Signal) {
 	e := event{kind: signalled, signal: sig, status: 128 + int(sig)}
 	switch sig {
-	case unix.SIGPIPE:
-		return // our own, from a log that nobody reads any more
+	case unix.SIGPIPE, unix.SIGXFSZ, unix.SIGXCPU:
+		return // our own: from a log that nobody reads any more, or of a limit (setrlimit(2))
 	case unix.SIGTERM, s.StopSignal:
 		e.kind, e.signal = terminated, s.StopSignal
 	case unix.SIGINT, unix.SIGQUIT:

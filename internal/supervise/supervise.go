@@ -361,14 +361,16 @@ func (s *supervisor) speak(f effect, e *event) {
 		s.reject([]Line{{Level: Error, Text: late}})
 	case rejectUnready:
 		s.reject(s.unready())
-	case mend:
-		s.mend()
+	case mend, mendSame:
+		s.mend(f == mendSame)
 	case account:
 		s.account()
 	case tellAnother:
 		s.sayf(Warn, "%s: preparing another", e.lines[0].Text)
 	case tellLater:
 		s.sayf(Warn, "%s: another will be prepared", e.lines[0].Text)
+	case tellEnd:
+		s.tellEnd()
 	case tellNoMore:
 		s.say(Error, "each process that was to be the next generation died")
 	}

@@ -23,7 +23,8 @@ type update struct {
 	gone    []string  // those of them that are gone
 	action  Action    // due
 	failure string    // what was wrong with it, if it failed
-	mended  string    // what to say when that is over
+
+	failedAt stage
 
 	stage  stage // how far it came
 	tries  int   // how often it failed, since the last sign of a change
@@ -393,11 +394,7 @@ func (s *supervisor) rest() {
 // reject logs what is wrong with an update, unless the same was wrong with the one before.
 func (s *supervisor) reject(lines []Line) {
 	s.update.tries++
-	s.update.mended = [...]string{
-		atLoading:   "the secrets can be read again",
-		atVerifying: "the secrets work now",
-		atProving:   "the new generation serves now",
-	}[s.update.stage]
+	s.update.failedAt = s.update.stage
 
 	var b strings.Builder
 	for _, l := range lines {
@@ -417,13 +414,24 @@ func (s *supervisor) reject(lines []Line) {
 	s.sayf(Error, "the update is not used: %v goes on", s.command)
 }
 
-// mend says once that an update can be read after one that could not.
-func (s *supervisor) mend() {
-	if s.update.failure != "" {
-		s.update.failure = ""
-		s.resumed()
-		s.say(Info, s.update.mended)
+// mend says once that what was wrong with an update is over. The secrets may just be the same as
+// those of the command again: then nothing was tried.
+func (s *supervisor) mend(same bool) {
+	if s.update.failure == "" {
+		return
 	}
+
+	s.update.failure = ""
+	s.resumed()
+	text := [...]string{
+		atLoading:   "the secrets can be read again",
+		atVerifying: "the secrets work now",
+		atProving:   "the new generation serves now",
+	}[s.update.failedAt]
+	if same && s.update.failedAt != atLoading {
+		text = fmt.Sprintf("the secrets are those of %v again", s.command)
+	}
+	s.say(Info, text)
 }
 
 // tell logs the lines of a report that the one before did not have.
