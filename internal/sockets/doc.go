@@ -19,9 +19,11 @@
 // # What is trapped
 //
 // Three calls stop until the holder has answered (seccomp_unotify(2)): listen(2); bind(2) with an
-// address of 16 bytes or more; and setsockopt(2) of SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY,
-// which servers call before. All else runs at full speed. Each of these calls of the program
-// waits for the holder, so that its goroutine waits for no one.
+// address of 16 bytes or more; and setsockopt(2) of what says where and how a socket may be bound,
+// which servers call before: SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, SO_BINDTODEVICE,
+// SO_BINDTOIFINDEX, IP_FREEBIND, IP_TRANSPARENT and the last two of IPv6. All else runs at full
+// speed. Each of these calls of the program waits for the holder, so that its goroutine waits for
+// no one.
 //
 // # How a socket is taken
 //

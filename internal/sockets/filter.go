@@ -104,8 +104,11 @@ func offsetArgument(n int) uint32 {
 // look at the interfaces.
 const shortestAddress = 16
 
-// filter is the program that says which calls stop: listen(2), bind(2) and the three options, of
-// this architecture. The number of a call of the x32 ABI has a bit set that makes it another one.
+// filter is the program that says which calls stop: listen(2), bind(2) and some options, of this
+// architecture. The number of a call of the x32 ABI has a bit set that makes it another one.
+//
+// The options are those that programs set before bind(2), and that would be lost in a socket which
+// takes the place of theirs at bind(2): what lets them bind at all, and where.
 func filter() []unix.SockFilter {
 	const (
 		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
@@ -113,7 +116,7 @@ func filter() []unix.SockFilter {
 		least = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
 		ret   = unix.BPF_RET | unix.BPF_K
 	)
-	const allow, notify = 16, 17 // where the program ends
+	const socket, ipv6, ip, allow, notify = 12, 17, 21, 24, 25 // where these begin
 	return []unix.SockFilter{
 		0: {Code: load, K: offsetArch},
 		1: {Code: equal, K: auditArch, Jf: allow - 2},
@@ -126,13 +129,24 @@ func filter() []unix.SockFilter {
 		7: {Code: least, K: shortestAddress, Jt: notify - 8, Jf: allow - 8},
 
 		8:  {Code: load, K: offsetArgument(1)}, // the level of the option
-		9:  {Code: equal, K: unix.SOL_SOCKET, Jt: 13 - 10},
-		10: {Code: equal, K: unix.IPPROTO_IPV6, Jf: allow - 11},
-		11: {Code: load, K: offsetArgument(2)}, // the option
-		12: {Code: equal, K: unix.IPV6_V6ONLY, Jt: notify - 13, Jf: allow - 13},
-		13: {Code: load, K: offsetArgument(2)},
-		14: {Code: equal, K: unix.SO_REUSEADDR, Jt: notify - 15},
-		15: {Code: equal, K: unix.SO_REUSEPORT, Jt: notify - 16},
+		9:  {Code: equal, K: unix.SOL_SOCKET, Jt: socket - 10},
+		10: {Code: equal, K: unix.IPPROTO_IPV6, Jt: ipv6 - 11},
+		11: {Code: equal, K: unix.IPPROTO_IP, Jt: ip - 12, Jf: allow - 12},
+
+		socket: {Code: load, K: offsetArgument(2)}, // the option
+		13:     {Code: equal, K: unix.SO_REUSEADDR, Jt: notify - 14},
+		14:     {Code: equal, K: unix.SO_REUSEPORT, Jt: notify - 15},
+		15:     {Code: equal, K: unix.SO_BINDTODEVICE, Jt: notify - 16},
+		16:     {Code: equal, K: unix.SO_BINDTOIFINDEX, Jt: notify - 17, Jf: allow - 17},
+
+		ipv6: {Code: load, K: offsetArgument(2)},
+		18:   {Code: equal, K: unix.IPV6_V6ONLY, Jt: notify - 19},
+		19:   {Code: equal, K: unix.IPV6_TRANSPARENT, Jt: notify - 20},
+		20:   {Code: equal, K: unix.IPV6_FREEBIND, Jt: notify - 21, Jf: allow - 21},
+
+		ip: {Code: load, K: offsetArgument(2)},
+		22: {Code: equal, K: unix.IP_TRANSPARENT, Jt: notify - 23},
+		23: {Code: equal, K: unix.IP_FREEBIND, Jt: notify - 24, Jf: allow - 24},
 
 		allow:  {Code: ret, K: unix.SECCOMP_RET_ALLOW},
 		notify: {Code: ret, K: unix.SECCOMP_RET_USER_NOTIF},

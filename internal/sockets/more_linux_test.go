@@ -450,6 +450,42 @@ func dialsAndPolls(t *testing.T, h *Holder, address string, over <-chan struct{}
 	}
 }
 
+// What a program says of where a socket is to be bound counts, however early it says it.
+func TestOptionsBeforeBind(t *testing.T) {
+	loopback, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		family, option string
+		value          int
+		address        string
+	}{
+		{"inet", "ifindex", loopback.Index, "0.0.0.0"},
+		{"inet", "freebind", 1, "192.0.2.77"}, // nobody's (RFC 5737)
+		{"inet6", "freebind6", 1, "[::1]"},
+	} {
+		t.Run(c.option, func(t *testing.T) {
+			if c.family == "inet6" {
+				needsIPv6(t)
+			}
+			h := newHolder(t)
+			p := start(t, h)
+			fd := p.number("socket", c.family)
+			p.do("set", fd, c.option, c.value)
+			p.do("set", fd, "reuseaddr", 1)
+			p.do("bind", fd, c.address+freePort(t))
+			p.do("listen", fd, 64)
+			if n := p.number("get", fd, c.option); n != c.value {
+				t.Errorf("it is %d, and was set to %d", n, c.value)
+			}
+			if n := len(state(t, p.g).Listening); n != 1 {
+				t.Errorf("%d sockets are held", n)
+			}
+		})
+	}
+}
+
 // When all is to stop, clients are refused as soon as the program has closed.
 func TestReleased(t *testing.T) {
 	h := newHolder(t)

@@ -485,6 +485,12 @@ func optionNamed(word string) (level, name int) {
 		return unix.SOL_SOCKET, unix.SO_REUSEPORT
 	case "keepalive":
 		return unix.SOL_SOCKET, unix.SO_KEEPALIVE
+	case "ifindex":
+		return unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX
+	case "freebind":
+		return unix.IPPROTO_IP, unix.IP_FREEBIND
+	case "freebind6":
+		return unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
 	case "v6only":
 		return unix.IPPROTO_IPV6, unix.IPV6_V6ONLY
 	case "nodelay":

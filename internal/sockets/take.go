@@ -33,10 +33,10 @@ func (h *Holder) serve(g *Generation, n *notification) {
 	case unix.SYS_SETSOCKOPT:
 		switch {
 		case s == nil && inode != 0:
-			if h.take(g, n, fd, inode) == nil && uint32(n.args[2]) == unix.SO_REUSEPORT {
+			if h.take(g, n, fd, inode) == nil && n.sets(unix.SOL_SOCKET, unix.SO_REUSEPORT) {
 				g.asked.add(inode, None)
 			}
-		case s != nil && uint32(n.args[2]) == unix.SO_REUSEPORT:
+		case s != nil && n.sets(unix.SOL_SOCKET, unix.SO_REUSEPORT):
 			s.forced = false
 		}
 	}
@@ -97,7 +97,7 @@ func (h *Holder) examine(
 		}
 		return d, false
 	}
-	if v6only(n) && !sixth(d.protocol) {
+	if n.sets(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) && !sixth(d.protocol) {
 		return d, false // the kernel refuses it
 	}
 
@@ -140,7 +140,7 @@ func (h *Holder) unfit(g *Generation, n *notification, fd int, d descriptor) (Re
 
 	// A program may set SO_REUSEADDR on what it has accepted, or was given. IPV6_V6ONLY fails on
 	// such a socket, and so does bind(2).
-	if n.number == unix.SYS_SETSOCKOPT && !v6only(n) {
+	if n.number == unix.SYS_SETSOCKOPT && !n.sets(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY) {
 		table := "/proc/net/tcp"
 		if sixth(d.protocol) {
 			table += "6"
@@ -163,8 +163,10 @@ func (h *Holder) unfit(g *Generation, n *notification, fd int, d descriptor) (Re
 	return None, nil
 }
 
-func v6only(n *notification) bool {
-	return n.number == unix.SYS_SETSOCKOPT && uint32(n.args[1]) == unix.IPPROTO_IPV6
+// sets says whether the call sets an option.
+func (n *notification) sets(level, option uint32) bool {
+	return n.number == unix.SYS_SETSOCKOPT &&
+		uint32(n.args[1]) == level && uint32(n.args[2]) == option
 }
 
 // servesListen carries listen(2) out itself, so that it knows who has joined a group, and in
