@@ -394,3 +394,48 @@ func TestBackToTheOldSecrets(t *testing.T) {
 	s.signal(syscall.SIGTERM)
 	s.ends(0)
 }
+
+// What a generation that is refused has started as a daemon ends with it, each time; that of the generation that runs stays.
+func TestRefusedLeavesNoDaemon(t *testing.T) {
+	bothWays(t, func(t *testing.T, pid1 bool) {
+		program := filepath.Join(t.TempDir(), "program")
+		writeText(t, program, `#!/bin/sh
+(setsid sleep 1014 &)
+case $DB_PASSWORD in *-0|*-good) exec sleep 1015;; esac
+sleep 0.1
+exit 3
+`)
+		s := serve(t, pid1, []string{
+			"--on-change", "replace", "--ready", "300ms", "--poll", "1s", "--log-level", "debug", "--", program,
+		})
+		daemons := func() (pids []int) {
+			for _, pid := range family(s.pid) {
+				if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "sleep\x001014") {
+					pids = append(pids, pid)
+				}
+			}
+			return pids
+		}
+		s.log.await(t, 1, "committing -> running")
+		waitUntil(t, func() bool { return len(daemons()) == 1 })
+		first := daemons()[0]
+		for n := range 3 {
+			s.volume.set(fmt.Sprint("bad", n))
+			s.log.await(t, n+1, "proving -> tidying")
+			waitUntil(t, func() bool { return s.log.count("tidying -> running") > n })
+			if left := daemons(); len(left) != 1 || left[0] != first {
+				t.Errorf("the daemons are %d, and were to be %d", left, first)
+			}
+		}
+
+		// And when it is replaced, those of the old one go.
+		s.volume.set("good")
+		s.log.await(t, 1, "replaced after")
+		waitUntil(t, func() bool { left := daemons(); return len(left) == 1 && left[0] != first })
+		s.signal(syscall.SIGTERM)
+		s.ends(128 + int(syscall.SIGTERM))
+		for _, pid := range daemons() {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+}

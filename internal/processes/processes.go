@@ -150,6 +150,19 @@ func Find(pid int) (Process, bool) {
 	return Process{pid, r.start}, ok && !r.zombie
 }
 
+// Filters returns how many seccomp filters a process has (Seccomp_filters in proc_pid_status(5),
+// Linux 5.9); false: that is not known. What it starts has as many, or more.
+func Filters(pid int) (n int, known bool) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	_, after, found := strings.Cut(string(status), "\nSeccomp_filters:\t")
+	digits, _, _ := strings.Cut(after, "\n")
+	n, err = strconv.Atoi(digits)
+	return n, found && err == nil
+}
+
 // relation is where a process stands among the others.
 type relation struct {
 	parent, group, session int

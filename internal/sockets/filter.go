@@ -28,10 +28,10 @@ func Trap() (listener int, reason Reason) {
 
 	// WAIT_KILLABLE_RECV (5.19): once the holder has begun, a signal of the program's does not
 	// interrupt it. A kernel that has it has all else that is needed.
-	listener, errno := setFilter(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER |
+	listener, errno := setFilter(filter(), unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|
 		unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 	if errno == unix.EINVAL && replacesDescriptors() {
-		listener, errno = setFilter(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		listener, errno = setFilter(filter(), unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
 	}
 
 	switch errno {
@@ -45,8 +45,8 @@ func Trap() (listener int, reason Reason) {
 	return -1, Denied // EPERM, EACCES, or ENOSYS, which newer profiles answer
 }
 
-func setFilter(flags uintptr) (listener int, errno unix.Errno) {
-	program := filter()
+// setFilter returns the listener, if the flags ask for one.
+func setFilter(program []unix.SockFilter, flags uintptr) (listener int, errno unix.Errno) {
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags,
 		uintptr(unsafe.Pointer(&fprog)))
@@ -55,6 +55,21 @@ func setFilter(flags uintptr) (listener int, errno unix.Errno) {
 		return -1, errno
 	}
 	return int(fd), 0
+}
+
+// Marks is how many filters a process has more after [Mark]: more than programs add by themselves.
+const Marks = 3
+
+// Mark gives this thread, and what it becomes and starts, some filters that allow everything. They
+// cost nothing that can be measured (since Linux 5.11 the kernel remembers what is always allowed),
+// can't be taken off, and their number is in proc_pid_status(5) (Seccomp_filters, Linux 5.9): so
+// what descends from a process can be told, also when those in between are gone. It is to be called
+// after [Trap]. Where it fails, nothing can be told.
+func Mark() {
+	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
+	for range Marks {
+		setFilter(program, 0)
+	}
 }
 
 // replacesDescriptors: SECCOMP_IOCTL_NOTIF_ADDFD came with 5.9, the listener with 5.0. It has to

@@ -46,6 +46,7 @@ const (
 // A Request is what a candidate is told before it loads.
 type Request struct {
 	First   bool     // no generation runs yet
+	Marked  bool     // it is to be told from the generation that runs, with all that it starts
 	Sources []string // what gave secrets to the generation that runs, as it reported them
 
 	key digestKey
@@ -309,6 +310,9 @@ func (c *Candidate) Note(l Line) {
 // until the supervisor has answered them, and hands it the means. It is called right before execve.
 func (c *Candidate) Trap() {
 	listener, reason := sockets.Trap()
+	if listener >= 0 && c.Marked {
+		sockets.Mark()
+	}
 	new(encoder).writeTo(c.socket, trapMessage)         // a supervisor that is gone
 	sockets.Send(int(c.socket), byte(reason), listener) // has ended this process
 	if listener >= 0 {

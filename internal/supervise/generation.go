@@ -35,6 +35,7 @@ type generation struct {
 	secrets []Secret // what it has in its environment, as digests
 	sources []string // what gave them
 
+	marked  bool                // see [sockets.Mark]
 	sockets *sockets.Generation // what it listens at; nil: that is not known
 	notHeld sockets.Reason      // why not
 
@@ -54,7 +55,7 @@ func startCandidate(args, environ []string, r Request) (*generation, error) {
 	// The descriptor keeps its number, for others may be inherited below and above it. No one else
 	// forks in this process, so that nothing else inherits it.
 	if _, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err == nil {
-		g := &generation{gate: gate}
+		g := &generation{gate: gate, marked: r.Marked}
 		args := slices.Insert(slices.Clone(args), 1, gateOption+strconv.Itoa(fd))
 		g.pid, err = syscall.ForkExec(self, args, &syscall.ProcAttr{
 			Env:   environ,

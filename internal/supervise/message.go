@@ -87,6 +87,7 @@ func (e *encoder) strings(list []string) {
 
 func (e *encoder) request(r Request) {
 	e.bool(r.First)
+	e.bool(r.Marked)
 	e.strings(r.Sources)
 	e.digest(r.key[0])
 	e.digest(r.key[1])
@@ -203,6 +204,7 @@ func list[T any](d *decoder, item func() T) []T {
 func (d *decoder) request() Request {
 	return Request{
 		First:   d.bool(),
+		Marked:  d.bool(),
 		Sources: list(d, d.string),
 		key:     digestKey{d.digest(), d.digest()},
 	}

@@ -5,6 +5,7 @@ package supervise
 import (
 	"fmt"
 	"maps"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -295,8 +296,8 @@ func (s *supervisor) watchOther() {
 }
 
 // tidy kills the processes that the other left behind, as far as they are known to be the other's:
-// they descended from it when watchOther looked, or are still in its process group. It reports
-// whether that was all: until then it is called again.
+// they descended from it when watchOther looked, or are still in its process group, or have its
+// marks. It reports whether that was all: until then it is called again.
 func (s *supervisor) tidy() bool {
 	r := &s.replacement
 	s.endProof()
@@ -311,7 +312,7 @@ func (s *supervisor) tidy() bool {
 
 	var left []int
 	for _, p := range s.descendants(s.command) {
-		if r.seen[p] {
+		if r.seen[p] || s.belongs(p.ID, s.other) {
 			unix.Kill(p.ID, unix.SIGKILL) // what stays is told below
 			left = append(left, p.ID)
 		}
@@ -327,6 +328,23 @@ func (s *supervisor) tidy() bool {
 
 	s.other = nil
 	return true
+}
+
+// belongs reports whether it is known that a process whose parents are gone, a daemon, was started by
+// a generation, and not by the command.
+func (s *supervisor) belongs(pid int, g *generation) bool {
+	own, known := processes.Filters(os.Getpid())
+	n, alive := processes.Filters(pid)
+	if !known || !alive || g.sockets == nil || s.command.marked == g.marked {
+		return false
+	}
+
+	const trap = 1
+	want := own + trap
+	if g.marked {
+		want += sockets.Marks
+	}
+	return n == want
 }
 
 // descendants are the processes that descend from this one, but for what is foreign, and a

@@ -113,7 +113,7 @@ func (s *supervisor) prepare() event {
 	s.update.stage = atLoading
 	request := Request{First: s.command == nil, key: s.key}
 	if s.command != nil {
-		request.Sources = s.command.sources
+		request.Sources, request.Marked = s.command.sources, !s.command.marked
 	}
 	next, err := startCandidate(s.Args, s.Environ, request)
 	if err != nil {
