@@ -61,8 +61,8 @@ func setFilter(program []unix.SockFilter, flags uintptr) (listener int, errno un
 const Marks = 3
 
 // Mark gives this thread, and what it becomes and starts, some filters that allow everything. They
-// cost nothing that can be measured (since Linux 5.11 the kernel remembers what is always allowed),
-// can't be taken off, and their number is in proc_pid_status(5) (Seccomp_filters, Linux 5.9): so
+// cost some nanoseconds a call (since Linux 5.11 the kernel remembers what is always allowed), can't
+// be taken off, and their number is in proc_pid_status(5) (Seccomp_filters, Linux 5.9): so
 // what descends from a process can be told, also when those in between are gone. It is to be called
 // after [Trap]. Where it fails, nothing can be told.
 func Mark() {
