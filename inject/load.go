@@ -44,8 +44,10 @@ type Result struct {
 	read     *snapshot
 }
 
-// Watch returns the directories and files in which a change of the result can be
-// seen, those of missing files included.
+// Watch returns the paths at which a change of the result can be seen, for a [watch.Watcher]: the
+// files and directories that were read, symlinks on the way to them, and what is missing.
+//
+// [watch.Watcher]: https://pkg.go.dev/github.com/secret-entrypoint/secret-entrypoint/watch#Watcher
 func (r *Result) Watch() []string {
 	if r.read == nil {
 		return nil

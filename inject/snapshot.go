@@ -240,9 +240,8 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 	return "", true
 }
 
-// watch returns the directories and files in which a change can be seen that
-// would make the snapshot read differently: the directory of each symlink on the
-// way and of what is missing, each directory read, each file and its directory.
+// watch returns what would make the snapshot read differently when it changes: each symlink on the
+// way, what is missing, and each directory and file read.
 func (s *snapshot) watch() []string {
 	seen := make(map[string]bool)
 	var paths []string
@@ -258,18 +257,17 @@ func (s *snapshot) watch() []string {
 	}
 
 	for link := range s.links {
-		dir, _ := split(link)
-		add(dir)
+		add(link)
 	}
-
 	for _, path := range s.dead {
-		dir, _ := split(path)
-		add(dir)
+		// What is missing in the root directory may be a value in the place of a path, as in
+		// [loader.plausible].
+		if dir, _ := split(path); dir == "" {
+			path = dir
+		}
+		add(path)
 	}
-
 	for i := range s.witnesses {
-		dir, _ := split(s.witnesses[i].path)
-		add(dir)
 		add(s.witnesses[i].path)
 	}
 	return paths

@@ -147,14 +147,20 @@ func TestWatchedPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		elsewhere,                           // the link
-		v.dir,                               // its link into ..data, and ..data
-		filepath.Join(v.dir, v.last),        // the generation
+		elsewhere,                           // the directory
+		filepath.Join(elsewhere, "key"),     // the link
+		filepath.Join(v.dir, "key"),         // its link into ..data
+		filepath.Join(v.dir, "..data"),      // which is a link
 		filepath.Join(v.dir, v.last, "key"), // the file
-		missing,                             // where the missing directory will appear
+		filepath.Join(missing, "sub"),       // where the missing directory will appear
 	} {
 		if !slices.Contains(r.Watch(), want) {
 			t.Errorf("%s is not watched: %v", want, r.Watch())
+		}
+	}
+	for _, beside := range []string{filepath.Dir(elsewhere), v.dir, missing} {
+		if slices.Contains(r.Watch(), beside) {
+			t.Errorf("%s is watched, of which nothing was read: %v", beside, r.Watch())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type notifier interface {
 // its lock while it sends, so that whoever also adds watches could wait for ever.
 type fsNotifier struct {
 	*fsnotify.Watcher
+	scope    atomic.Pointer[scope] // nil: every event is a hint
 	hints    chan struct{}
 	problems chan error
 	done     chan struct{} // closed when the goroutine has ended
@@ -35,13 +37,21 @@ func openNotifier() (notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &fsNotifier{w, make(chan struct{}, 1), make(chan error, 1), make(chan struct{})}
+	n := &fsNotifier{
+		Watcher:  w,
+		hints:    make(chan struct{}, 1),
+		problems: make(chan error, 1),
+		done:     make(chan struct{}),
+	}
 	go n.read()
 	return n, nil
 }
 
 func (n *fsNotifier) Hints() <-chan struct{} { return n.hints }
 func (n *fsNotifier) Problems() <-chan error { return n.problems }
+
+// Heed makes events outside a scope count for nothing from now on.
+func (n *fsNotifier) Heed(s *scope) { n.scope.Store(s) }
 
 // Close ends the goroutine, for it closes fsnotify's channels, and waits for it.
 func (n *fsNotifier) Close() error {
@@ -54,11 +64,13 @@ func (n *fsNotifier) read() {
 	defer close(n.done)
 	for {
 		select {
-		case _, more := <-n.Events:
+		case event, more := <-n.Events:
 			if !more {
 				return
 			}
-			n.hint()
+			if s := n.scope.Load(); s == nil || s.has(event.Name) {
+				n.hint()
+			}
 		case err, more := <-n.Errors:
 			switch {
 			case !more:

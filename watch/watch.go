@@ -14,9 +14,9 @@
 //	                          watched: a watch on a file, or on what ..data points to, sees it
 //	                          once, and never again
 //	a write in place          a watch on the file or on its directory
-//	a rename over a file,     a watch on the directory
+//	a rename over a file,     a watch on the directory, in which no other name counts
 //	a delete and create
-//	a symlink pointed         a watch on the directory of each link on the way
+//	a symlink pointed         the same, for each link on the way
 //	elsewhere
 //	a directory that goes     its watch ends; a new one is made when the directory above, or
 //	and comes back            the poll, shows that it is back
@@ -78,9 +78,13 @@ func start(o Options, open func() (notifier, error)) *Watcher {
 	return w
 }
 
-// Watch replaces the paths: absolute ones, of files and directories, that need not exist. When they
-// differ from those before, a change is told, for something may have changed since the caller
-// looked. It never waits, not even for a file system that hangs.
+// Watch replaces the paths: absolute ones, of files and directories, that need not exist. Told is
+// when a path appears, goes or is replaced, when a file is written to, and when a name in a
+// directory comes or goes or what it names changes; not what happens beside a path. A symlink
+// stands for itself: what it leads to is watched under its own path.
+//
+// When the paths differ from those before, a change is told, for something may have changed since
+// the caller looked. It never waits, not even for a file system that hangs.
 func (w *Watcher) Watch(paths []string) {
 	for latest := slices.Clone(paths); ; {
 		select {

@@ -465,6 +465,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A path that is not there may be a secret that was put in the place of a path: a warning does not show it.
+func TestWarningShowsNoMissingPath(t *testing.T) {
+	warned := make(chan string, 1)
+	w := start(Options{Warn: func(err error) { warned <- err.Error() }}, func() (notifier, error) {
+		f := newFake()
+		f.add = func(path string) error {
+			if strings.Contains(path, "c4n4ry") {
+				return unix.ENOENT
+			}
+			return unix.ENOSPC
+		}
+		return f, nil
+	})
+	defer w.Close()
+	w.Watch([]string{"/c4n4ry/password"})
+	if text := <-warned; strings.Contains(text, "c4n4ry") || !strings.Contains(text, `watch "/": `) {
+		t.Error(text)
+	}
+}
+
 // With the poll off and no inotify, the warning says that nothing will be seen.
 func TestNothingCanBeSeen(t *testing.T) {
 	warned := make(chan string, 1)
@@ -553,4 +573,81 @@ func ExampleWatcher() {
 	<-w.Changes()
 	fmt.Println("something may have changed")
 	// Output: something may have changed
+}
+
+// A file beside what is watched is no sign of anything, however often it is written, nor is one in the directory that
+// a link on the way leads to. What is watched is seen all the same when it is replaced.
+func TestBeside(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "secrets")
+	link, target := filepath.Join(base, "link"), filepath.Join(base, "..", filepath.Base(base)+"-target")
+	must(t, os.Mkdir(target, 0o755))
+	t.Cleanup(func() { os.RemoveAll(target) })
+	must(t, os.Symlink(target, link))
+	must(t, os.Mkdir(dir, 0o755))
+	put(t, "0", dir, "password")
+	put(t, "0", base, "config")
+	w := New(Options{Settle: time.Millisecond, Poll: 10 * time.Millisecond, Warn: func(err error) { t.Error(err) }})
+	defer w.Close()
+	w.Watch([]string{dir, filepath.Join(dir, "password"), filepath.Join(base, "config"), link})
+	told(t, w)
+	quiet(w)
+
+	for n := range 50 {
+		put(t, fmt.Sprint(n), base, "app.log")                                         // written
+		put(t, fmt.Sprint(n), base, fmt.Sprint("log.", n))                             // created
+		must(t, os.Rename(filepath.Join(base, "app.log"), filepath.Join(base, "old"))) // renamed
+		must(t, os.Chmod(filepath.Join(base, "old"), os.FileMode(0o600+n%2)))
+		put(t, fmt.Sprint(n), target, fmt.Sprint("behind the link", n))
+		time.Sleep(2 * time.Millisecond)
+		select {
+		case <-w.Changes():
+			t.Fatal("a change was told when something beside was written")
+		default:
+		}
+	}
+
+	for name, change := range map[string]func(){
+		"the directory": func() {
+			must(t, os.Mkdir(filepath.Join(base, "new"), 0o755))
+			put(t, "1", base, "new", "password")
+			must(t, os.Rename(dir, filepath.Join(base, "old-secrets")))
+			must(t, os.Rename(filepath.Join(base, "new"), dir))
+		},
+		"a new name in it": func() { put(t, "1", dir, "another") },
+		"a file": func() {
+			put(t, "1", base, ".config")
+			must(t, os.Rename(filepath.Join(base, ".config"), filepath.Join(base, "config")))
+		},
+		"a link": func() {
+			must(t, os.Symlink(dir, filepath.Join(base, ".link")))
+			must(t, os.Rename(filepath.Join(base, ".link"), link))
+		},
+	} {
+		quiet(w)
+		change()
+		t.Log(name)
+		told(t, w)
+	}
+}
+
+// A directory that has two paths: of one no more than a name matters, but the kernel's events may come under that path.
+func TestTwoPathsOfOneDirectory(t *testing.T) {
+	base := t.TempDir()
+	dir, first := filepath.Join(base, "secrets"), filepath.Join(base, "first")
+	must(t, os.Mkdir(dir, 0o755))
+	must(t, os.Symlink(dir, first))
+	w := New(Options{Settle: time.Millisecond})
+	defer w.Close()
+	w.Watch([]string{filepath.Join(first, "password"), dir})
+	told(t, w)
+	quiet(w)
+	put(t, "x", dir, "another")
+	told(t, w)
+
+	w.Watch([]string{dir}) // the watch that ends is the kernel's only one
+	told(t, w)
+	quiet(w)
+	put(t, "x", dir, "a third")
+	told(t, w)
 }

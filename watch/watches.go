@@ -17,8 +17,8 @@ type watches struct {
 	notifier notifier // nil: there is none
 	wanted   []string // sorted
 
-	// What the notifier was told, sorted: the wanted paths, and in the place of one that does not
-	// exist the nearest directory above it.
+	// What the notifier was told, sorted: the wanted paths and their directories, and in the place
+	// of one that does not exist the nearest directory above it.
 	watched []string
 
 	warned string
@@ -64,12 +64,17 @@ func (a *watches) arm() {
 		a.notifier = n
 	}
 
-	now := make([]string, 0, len(a.wanted))
+	places := a.places()
+	if n, ok := a.notifier.(interface{ Heed(*scope) }); ok {
+		n.Heed(newScope(a.wanted, places))
+	}
+
+	now := make([]string, 0, len(places))
 	var problem error
-	for _, path := range a.wanted {
+	for _, path := range places {
 		at, err := a.add(path)
 		if err != nil {
-			problem = fmt.Errorf("watch %q: %w", path, err)
+			problem = fmt.Errorf("watch %q: %w", at, err) // path may not exist, nor be a path at all
 			continue
 		}
 		now = append(now, at)
@@ -93,6 +98,23 @@ func (a *watches) arm() {
 
 	a.watched = now
 	a.warn("not all files can be watched", problem)
+}
+
+// places lists where events of the wanted paths come from: the directory that a path is named in,
+// and the path itself. Not so of a symlink, which stands for itself alone: one on the way to a
+// secret may lead to /run, where everybody writes.
+func (a *watches) places() []string {
+	places := make([]string, 0, 2*len(a.wanted))
+	var st unix.Stat_t
+	for _, path := range a.wanted {
+		places = append(places, filepath.Dir(path))
+		if unix.Lstat(path, &st) != nil || !is(&st, unix.S_IFLNK) {
+			places = append(places, path)
+		}
+	}
+
+	slices.Sort(places)
+	return slices.Compact(places)
 }
 
 // add watches a path or, if it does not exist, the nearest directory above that does: there
@@ -163,8 +185,8 @@ type identity struct {
 	mtime, ctime unix.Timespec
 }
 
-// look takes the identities of everything wanted. A symlink counts both as itself and as what it
-// leads to.
+// look takes the identities of everything wanted. A symlink to a file counts both as itself and as
+// the file.
 func (a *watches) look() {
 	if a.seed == (maphash.Seed{}) {
 		a.seed = maphash.MakeSeed()
@@ -174,8 +196,15 @@ func (a *watches) look() {
 
 	var st unix.Stat_t
 	for _, path := range a.wanted {
-		maphash.WriteComparable(&sum, identify(unix.Lstat(path, &st), &st))
-		maphash.WriteComparable(&sum, identify(unix.Stat(path, &st), &st))
+		err := unix.Lstat(path, &st)
+		maphash.WriteComparable(&sum, identify(err, &st))
+		if err != nil || !is(&st, unix.S_IFLNK) {
+			continue
+		}
+		err = unix.Stat(path, &st)
+		if err != nil || !is(&st, unix.S_IFDIR) {
+			maphash.WriteComparable(&sum, identify(err, &st))
+		}
 	}
 
 	a.seen = sum.Sum64()
@@ -189,6 +218,9 @@ func identify(err error, st *unix.Stat_t) identity {
 	// Dev is an int32 on macOS.
 	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
+
+// is reports whether something is of a type, such as S_IFDIR. Mode is a uint16 on macOS.
+func is(st *unix.Stat_t, kind uint32) bool { return uint32(st.Mode)&unix.S_IFMT == kind }
 
 // close ends all watches.
 func (a *watches) close() {

@@ -90,16 +90,27 @@ func TestStatus(t *testing.T) {
 	has("update_refused 0")
 }
 
-// A file of metrics where secrets are watched would be a change of them at each write.
+// A file of metrics where secrets are watched would be a change of them at each write. Beside their directory it is not.
 func TestMetricsAmongSecrets(t *testing.T) {
 	v := newVolume(t)
 	v.flip(map[string]string{"db_password": canary + "-0", "jwt_key": canary + "-0"})
-	file := filepath.Join(filepath.Dir(v.dir), "a.prom")
+	file := filepath.Join(v.dir, "a.prom")
 	s := serveVolume(t, false, v, []string{"--on-change", "restart", "--metrics", file})
 	s.log.await(t, 1, "is watched for changes of secrets, and each write there would look like one")
 	s.reports.await(t, 1, "start 0 0")
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("the file is there: %v", err)
+	}
+
+	v = newVolume(t)
+	v.flip(map[string]string{"db_password": canary + "-0", "jwt_key": canary + "-0"})
+	file = filepath.Join(filepath.Dir(v.dir), "a.prom")
+	s = serveVolume(t, false, v, []string{"--on-change", "restart", "--metrics", file, "--log-level", "debug"})
+	s.reports.await(t, 1, "start 0 0")
+	v.flip(map[string]string{"db_password": canary + "-1", "jwt_key": canary + "-1"})
+	s.log.await(t, 1, "changed: restarted")
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "secret_entrypoint_") {
+		t.Errorf("beside the secrets: %q, %v", text, err)
 	}
 }
 

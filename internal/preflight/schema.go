@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -251,8 +252,8 @@ func (inv *Inventory) lacks() bool {
 		func(f Finding) bool { return f.Kind == "required" })
 }
 
-// SchemaPaths are where a change of a schema can be seen: its directory, and that of the file it is
-// a link to.
+// SchemaPaths are where a change of a schema can be seen: the file, the file that it is a link to,
+// and where it is one the directory of the link, for it may go by ..data there.
 func SchemaPaths(file string) []string {
 	if file == "" {
 		return nil
@@ -262,9 +263,12 @@ func SchemaPaths(file string) []string {
 		return nil
 	}
 
-	paths := []string{filepath.Dir(path), path}
+	paths := []string{path}
 	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
-		paths = append(paths, filepath.Dir(real), real)
+		paths = append(paths, real)
+	}
+	if _, err := os.Readlink(path); err == nil {
+		paths = append(paths, filepath.Dir(path))
 	}
 	return paths
 }
