@@ -3,6 +3,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -11,8 +12,9 @@ import (
 	"github.com/secret-entrypoint/secret-entrypoint/internal/percent"
 )
 
-// encodedSize is how many times as long as itself an encoded value can be: \u0041.
-const encodedSize = 6
+// encodedSize is how many times as long as itself an encoded value can be: \U00000041. A number
+// with more zeros is longer, which matters at the end of what is kept of the output.
+const encodedSize = 10
 
 // shortestLine is how long a line of a value of several lines is at least that is looked for by
 // itself: the body of a key, not its last few characters or a brace.
@@ -52,16 +54,25 @@ func redact(text []byte, most int, secrets []Secret) []string {
 	return lines
 }
 
-// formsByStart has the texts that give a secret away, by their first byte.
-type formsByStart [256][]Secret
+// A form is a text that gives a secret away.
+type form struct {
+	name, text string
+
+	// between are the characters that may stand between two of the text: base64 is written in
+	// lines of 64 or 76 characters (RFC 7468, RFC 2045), and openssl and xxd divide digits.
+	between string
+}
+
+// formsByStart has the forms by the first byte of their texts.
+type formsByStart [256][]form
 
 // longestAt returns a secret that a text begins with, as it is or as programs spell it, of which
 // the most of the text is; and how much that is.
 func longestAt(text []byte, forms *formsByStart) (name string, size int) {
-	consider := func(candidates []Secret) {
-		for _, form := range candidates {
-			if n := spelledAt(text, form.Value); n > size {
-				name, size = form.Name, n
+	consider := func(candidates []form) {
+		for i := range candidates {
+			if n := candidates[i].spelledAt(text); n > size {
+				name, size = candidates[i].name, n
 			}
 		}
 	}
@@ -73,47 +84,76 @@ func longestAt(text []byte, forms *formsByStart) (name string, size int) {
 	return name, size
 }
 
-// spelledAt returns how much of a text is the value that it begins with; 0 if it begins with
-// another. Programs differ in what they encode, so each character may be encoded or not.
-func spelledAt(text []byte, value string) int {
-	exact, at := 0, 0
-	if len(value) <= len(text) && string(text[:len(value)]) == value {
-		exact = len(value)
+// spelledAt returns how much of a text is the form that it begins with; 0 if it begins with
+// something else. Programs differ in what they encode, so each character may be encoded or not.
+func (f *form) spelledAt(text []byte) int {
+	exact, at, rest := 0, 0, f.text
+	if len(rest) <= len(text) && string(text[:len(rest)]) == rest {
+		exact = len(rest)
 	}
 
-	for value != "" && at < len(text) {
-		if char, n := unspell(text[at:]); n > 0 && strings.HasPrefix(value, char) {
-			at, value = at+n, value[len(char):]
+	for rest != "" && at < len(text) {
+		char, n := unspell(text[at:])
+		if n > 0 && strings.HasPrefix(rest, char) {
+			at, rest = at+n, rest[len(char):]
 			continue
 		}
-		if char, n := codePoint(text[at:]); n > 0 && strings.HasPrefix(value, char) {
-			at, value = at+n, value[len(char):]
+		if char, n := codePoint(text[at:]); n > 0 && strings.HasPrefix(rest, char) {
+			at, rest = at+n, rest[len(char):]
 			continue
 		}
-		if text[at] != value[0] {
+		if text[at] == rest[0] {
+			at, rest = at+quoteSize(text[at:], rest), rest[1:]
+			continue
+		}
+
+		// What stands between may be encoded, too: the lines of base64 in JSON.
+		divider := text[at]
+		if n > 0 {
+			divider = char[0]
+		}
+		if at == 0 || strings.IndexByte(f.between, divider) < 0 {
 			return exact
 		}
-		at, value = at+1, value[1:]
+		at += max(n, 1)
 	}
 
-	if value != "" {
+	if rest != "" {
 		return exact
 	}
 	return max(exact, at)
 }
 
-// entities are the characters that HTML has names for, and sh's quote within quotes.
-var entities = [...][2]string{
+// quoteSize is how many bytes of a text are the character that it and a value begin with: two for a
+// quote that is doubled, as in SQL and CSV. If one of several is, all are.
+func quoteSize(text []byte, value string) int {
+	quote := value[0]
+	if quote != '\'' && quote != '"' {
+		return 1
+	}
+
+	in, of := 0, 0
+	for in < len(text) && text[in] == quote {
+		in++
+	}
+	for of < len(value) && value[of] == quote {
+		of++
+	}
+	// Behind the end of the value another may close what it stands in.
+	if in == 2*of || in > 2*of && of == len(value) {
+		return 2
+	}
+	return 1
+}
+
+// names are the characters that every dialect of HTML and XML has names for, and sh's quote within
+// quotes.
+var names = [...][2]string{
 	{"&amp;", "&"},
 	{"&lt;", "<"},
 	{"&gt;", ">"},
 	{"&quot;", `"`},
 	{"&apos;", "'"},
-	{"&#34;", `"`},
-	{"&#x22;", `"`},
-	{"&#39;", "'"},
-	{"&#039;", "'"},
-	{"&#x27;", "'"},
 	{`'\''`, "'"},
 	{`'"'"'`, "'"},
 }
@@ -131,20 +171,56 @@ func unspell(text []byte) (char string, size int) {
 	case '\\':
 		return unescape(text)
 	case '&', '\'':
-		for _, e := range entities {
+		for _, e := range names {
 			if len(text) >= len(e[0]) && string(text[:len(e[0])]) == e[0] {
 				return e[1], len(e[0])
 			}
 		}
+		return numbered(text)
 	}
 
 	return "", 0
+}
+
+// numbered reads a character by its number in HTML and XML: &#47; or &#x2F;.
+func numbered(text []byte) (char string, size int) {
+	switch {
+	case len(text) < 3 || text[0] != '&' || text[1] != '#':
+		return "", 0
+	case text[2] == 'x' || text[2] == 'X':
+		return numberedUntil(text, 3, 16, ';')
+	}
+	return numberedUntil(text, 2, 10, ';')
+}
+
+// longestNumber is how many digits the number of a character is looked for in: the highest has
+// seven, and zeros may stand before them.
+const longestNumber = 32
+
+// numberedUntil reads a character by its number, which stands at a place of a text and before an
+// end.
+func numberedUntil(text []byte, at, base int, end byte) (char string, size int) {
+	digits := text[at:min(at+longestNumber+1, len(text))]
+	n := bytes.IndexByte(digits, end)
+	if n < 0 {
+		return "", 0
+	}
+	r, err := strconv.ParseUint(string(digits[:n]), base, 21)
+	if err != nil {
+		return "", 0
+	}
+	return string(rune(r)), at + n + 1
 }
 
 // unescape is [unspell] for a backslash and what it says.
 func unescape(text []byte) (char string, size int) {
 	if len(text) < 2 {
 		return "", 0
+	}
+
+	braced := len(text) > 2 && text[2] == '{'
+	if braced && (text[1] == 'u' || text[1] == 'x') { // JavaScript and Rust have u, Perl has x
+		return numberedUntil(text, 3, 16, '}')
 	}
 
 	switch c := text[1]; c {
@@ -207,16 +283,18 @@ func hex(text []byte, at, digits int) (number uint64, ok bool) {
 // allForms lists the texts that give a secret away: the value, its lines, the password in a URL.
 func allForms(secrets []Secret) *formsByStart {
 	forms := new(formsByStart)
+	put := func(f form) { forms[f.text[0]] = append(forms[f.text[0]], f) }
 	add := func(name, text string) {
 		if text = strings.TrimSpace(text); text != "" {
-			forms[text[0]] = append(forms[text[0]], Secret{name, text})
+			put(form{name: name, text: text})
 		}
 	}
 
 	for _, s := range secrets {
 		add(s.Name, s.Value)
-		for _, text := range encodings(strings.TrimSpace(s.Value)) {
-			add(s.Name, text)
+		for _, f := range encodings(strings.TrimSpace(s.Value)) {
+			f.name = s.Name
+			put(f)
 		}
 		for line := range strings.Lines(s.Value) {
 			if len(line) >= shortestLine {
@@ -241,7 +319,7 @@ const shortestEncoded = 6
 // encodings are a value in hexadecimal digits, and in base64, in which what stands before it, as
 // the user in an Authorization header does, decides how it is written. Of the first and last
 // character such a text may keep some bits.
-func encodings(value string) []string {
+func encodings(value string) []form {
 	if len(value) < shortestEncoded {
 		return nil
 	}
@@ -254,18 +332,22 @@ func encodings(value string) []string {
 		digits = strconv.AppendUint(digits, uint64(value[i]), 16)
 	}
 
-	texts := []string{string(digits), strings.ToUpper(string(digits))}
+	const lines = "\r\n\t "
+	forms := []form{
+		{text: string(digits), between: lines + ":-,"},
+		{text: strings.ToUpper(string(digits)), between: lines + ":-,"},
+	}
 
 	for _, encoding := range [...]*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
-		texts = append(texts, encoding.EncodeToString([]byte(value)))
+		forms = append(forms, form{text: encoding.EncodeToString([]byte(value)), between: lines})
 		for before := range 3 {
 			text := encoding.EncodeToString([]byte("\x00\x00"[:before] + value))
 			first, end := (before*8+5)/6, (before+len(value))*8/6
-			texts = append(texts, text[first:end])
+			forms = append(forms, form{text: text[first:end], between: lines})
 		}
 	}
 
-	return texts
+	return forms
 }
 
 // urlPassword returns what stands for the password in scheme://user:password@host.

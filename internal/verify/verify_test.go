@@ -195,19 +195,25 @@ func TestRedact(t *testing.T) {
 	const odd = "a/b+C d=~\u00e9x'y\"z\\q<w>&k\nl"
 	for _, spelling := range []string{
 		odd,
-		`a/b%2BC%20d%3D~%C3%A9x%27y%22z%5Cq%3Cw%3E%26k%0Al`,       // Python's quote
-		`a%2Fb%2BC+d%3D~%C3%A9x%27y%22z%5Cq%3Cw%3E%26k%0Al`,       // a form's
-		`a%2fb%2bC%20d%3d~%c3%a9x%27y%22z%5cq%3cw%3e%26k%0al`,     // lower case
-		`a%2Fb%2BC%20d%3D~%C3%A9x'y%22z%5Cq%3Cw%3E%26k%0Al`,       // JavaScript's encodeURIComponent
-		`a/b+C d=~\u00e9x'y\"z\\q<w>&k\nl`,                        // Python's json
-		`a\/b+C d=~\u00e9x'y\"z\\q<w>&k\nl`,                       // PHP's
-		"a/b+C d=~\u00e9x'y\\\"z\\\\q\\u003cw\\u003e\\u0026k\\nl", // Go's
-		"a/b+C d=~\u00e9x\\'y\"z\\\\q<w>&k\\nl",                   // Python's repr
-		`a/b+C d=~\xc3\xa9x\'y"z\\q<w>&k\nl`,                      // of bytes
-		`a/b+C d=~\xe9x\'y"z\\q<w>&k\nl`,                          // Python's ascii
-		`a/b+C d=~\303\251x\047y"z\\q<w>&k\012l`,                  // octal
-		"a/b+C d=~\u00e9x&#x27;y&quot;z\\q&lt;w&gt;&amp;k\nl",     // HTML
-		"a/b+C d=~\u00e9x'\"'\"'y\"z\\q<w>&k\nl",                  // a shell's
+		`a/b%2BC%20d%3D~%C3%A9x%27y%22z%5Cq%3Cw%3E%26k%0Al`,                             // Python's quote
+		`a%2Fb%2BC+d%3D~%C3%A9x%27y%22z%5Cq%3Cw%3E%26k%0Al`,                             // a form's
+		`a%2fb%2bC%20d%3d~%c3%a9x%27y%22z%5cq%3cw%3e%26k%0al`,                           // lower case
+		`a%2Fb%2BC%20d%3D~%C3%A9x'y%22z%5Cq%3Cw%3E%26k%0Al`,                             // JavaScript's encodeURIComponent
+		`a/b+C d=~\u00e9x'y\"z\\q<w>&k\nl`,                                              // Python's json
+		`a\/b+C d=~\u00e9x'y\"z\\q<w>&k\nl`,                                             // PHP's
+		"a/b+C d=~\u00e9x'y\\\"z\\\\q\\u003cw\\u003e\\u0026k\\nl",                       // Go's
+		"a/b+C d=~\u00e9x\\'y\"z\\\\q<w>&k\\nl",                                         // Python's repr
+		`a/b+C d=~\xc3\xa9x\'y"z\\q<w>&k\nl`,                                            // of bytes
+		`a/b+C d=~\xe9x\'y"z\\q<w>&k\nl`,                                                // Python's ascii
+		`a/b+C d=~\303\251x\047y"z\\q<w>&k\012l`,                                        // octal
+		"a/b+C d=~\u00e9x&#x27;y&quot;z\\q&lt;w&gt;&amp;k\nl",                           // HTML
+		"a/b+C d=~\u00e9x'\"'\"'y\"z\\q<w>&k\nl",                                        // a shell's
+		"a&#x2F;b&#43;C d=~&#233;x&#x27;y&#34;z\\q&#60;w>&amp;k&#10;l",                  // HTML, by numbers
+		"a&#0047;b&#X2b;C&#32;d=~&#x000E9;x&#00000039;y&quot;z&#92;q&lt;w>&#38;k&#xA;l", // with zeros
+		`a/b+C d=~\u{e9}x'y"z\\q<w>&k\u{00000a}l`,                                       // Rust's and JavaScript's
+		`a/b+C d=~\x{e9}x'y\"z\\q<w>&k\nl`,                                              // Perl's
+		"a/b+C d=~\u00e9x''y\"z\\q<w>&k\nl",                                             // SQL's
+		"a/b+C d=~\u00e9x'y\"\"z\\q<w>&k\nl",                                            // CSV's
 	} {
 		got := redact([]byte("<"+spelling+">"), mostOutput, []Secret{{"ODD", odd}})
 		if len(got) != 1 || got[0] != "<[ODD]>" {
@@ -217,6 +223,8 @@ func TestRedact(t *testing.T) {
 	for value, spelling := range map[string]string{
 		"\U0001f511key": `\ud83d\udd11key`, "\U0001f512key": `\U0001f512key`, `two\\x`: `two\\x`, "100%25": "100%25",
 		"end\\": `end\\`, "a%2": "a%2", "tab\tx": `tab\tx`,
+		"'two''q'": "''two''''q''", "''kept": "''kept", `""x"""y"`: `""x"""y"`, "end'": "end''",
+		"&#zz;": "&#zz;", "\U0001f513key": "&#128275;key", "\U0001f514key": "&#x1F514;key", `\u{}x`: `\u{}x`,
 	} {
 		if got := redact([]byte(spelling), mostOutput, []Secret{{"V", value}}); len(got) != 1 || got[0] != "[V]" {
 			t.Errorf("%q gives %q", spelling, got)
@@ -240,12 +248,55 @@ func TestRedact(t *testing.T) {
 		}
 	}
 
+	// In SQL's and CSV's quotes, which are quotes, too.
+	for _, test := range []struct{ value, text, want string }{
+		{"'c4n4ry'", "('''c4n4ry''')", "('[V])"},
+		{`c4n4ry"`, `1,"c4n4ry""",2`, `1,"[V],2`},
+		{"c4n''4ry\"x", `"c4n''4ry""x"`, `"[V]"`},
+	} {
+		got := redact([]byte(test.text), mostOutput, []Secret{{"V", test.value}})
+		if len(got) != 1 || strings.NewReplacer("[V]'", "[V]", `[V]",`, "[V],").Replace(got[0]) != test.want {
+			t.Errorf("%q in %q gives %q", test.value, test.text, got)
+		}
+	}
+
+	// In lines, and in digits that something divides.
+	long := strings.Repeat("c4n4ry/w1th+s1gns??>>", 8)
+	lines, digits := base64.StdEncoding.EncodeToString([]byte(long)), hexadecimal.EncodeToString([]byte(long))
+	for _, spelling := range []string{
+		divided(lines, 76, "\n"),
+		divided(lines, 64, "\r\n"),
+		divided(lines, 64, "\n    "),
+		divided(lines, 64, `\n`),
+		divided(base64.StdEncoding.EncodeToString([]byte("user:"+long)), 76, "\n"),
+		divided(base64.URLEncoding.EncodeToString([]byte("a"+long)), 38, "\n"),
+		divided(digits, 60, "\n"),
+		divided(digits, 2, ":"),
+		divided(digits, 2, " "),
+		divided(digits, 4, " "),
+		divided(strings.ToUpper(digits), 2, "-"),
+	} {
+		got := redact([]byte("<"+spelling+">"), mostOutput, []Secret{{"V", long}})
+		if len(got) != 1 || !strings.Contains(got[0], "[V]") || len(got[0]) > len("<[V]>")+10 {
+			t.Errorf("%q gives %q", spelling, got)
+		}
+	}
+
 	// A value that begins before the cut is replaced whole.
 	text := strings.Repeat("x", 100) + canary
 	got := redact([]byte(text), 105, secrets)
 	if strings.Contains(strings.Join(got, ""), canary[:5]) || !strings.Contains(got[0], "[PASSWORD]") {
 		t.Errorf("at the cut: %q", got)
 	}
+}
+
+// divided puts a text between every so many characters of another.
+func divided(text string, every int, between string) string {
+	var parts []string
+	for part := range slices.Chunk([]byte(text), every) {
+		parts = append(parts, string(part))
+	}
+	return strings.Join(parts, between)
 }
 
 // FuzzRedact: a value that is in the text is not in what is left of it.
