@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -438,4 +439,40 @@ exit 3
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
+}
+
+// The limit of a file's size that the log reaches is no matter of the command's: it gets no SIGXFSZ.
+func TestLogReachesTheLimit(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	v := newVolume(t)
+	v.set("0")
+	// The shell's unit is 512 bytes.
+	cmd := exec.Command("sh", "-c", `ulimit -f 1; exec "$@"`, "sh", shim(t), "--dir", v.dir, "--settle", "10ms",
+		"--on-change", "ignore", "--log-level", "debug", "--", "sleep", "1016")
+	cmd.Stderr = file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	full := func() bool {
+		at, err := file.Stat()
+		return err == nil && at.Size() >= 512
+	}
+	waitUntil(t, func() bool { return find(cmd.Process.Pid, "sleep\x001016") != 0 })
+	for n := 1; !full(); n++ {
+		v.set(fmt.Sprint(n))
+		time.Sleep(20 * time.Millisecond) // a change each, as the settle time lets them
+	}
+	for n := range 10 {
+		v.set(fmt.Sprint("more", n))
+		time.Sleep(20 * time.Millisecond)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 128+int(syscall.SIGTERM) {
+		t.Errorf("exit status %d", status)
+	}
 }

@@ -312,7 +312,7 @@ var moments = []moment{
 		switch {
 		case at.chosen == after:
 			r.ends(137)
-			r.log.await(r.t, 1, "generation 2, which took the place of generation 1, ended: killed by KILL: that is the end of both")
+			r.log.await(r.t, 1, "generation 2 ended after it had replaced generation 1: killed by KILL: stopping generation 1, too")
 		case at.chosen == either:
 			waitUntil(r.t, func() bool { return r.hasEnded() || r.log.count("generation 2 ended before it was ready") == 1 })
 			if r.hasEnded() {

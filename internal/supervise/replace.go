@@ -240,7 +240,7 @@ func (s *supervisor) promote() {
 
 // tellEnd logs that the command has ended, for which the other is being stopped.
 func (s *supervisor) tellEnd() {
-	s.sayf(Warn, "%v, which took the place of %v, ended: %s: that is the end of both",
+	s.sayf(Warn, "%v ended after it had replaced %v: %s: stopping %[2]v, too",
 		s.command, s.other, waitText(s.command.wait))
 }
 

@@ -61,8 +61,8 @@ func mask(status, field string) uint64 {
 func (s *supervisor) signal(sig unix.Signal) {
 	e := event{kind: signalled, signal: sig, status: 128 + int(sig)}
 	switch sig {
-	case unix.SIGPIPE, unix.SIGXFSZ, unix.SIGXCPU:
-		return // our own: from a log that nobody reads any more, or of a limit (setrlimit(2))
+	case unix.SIGPIPE:
+		return // our own, from a log that nobody reads any more
 	case unix.SIGTERM, s.StopSignal:
 		e.kind, e.signal = terminated, s.StopSignal
 	case unix.SIGINT, unix.SIGQUIT:
@@ -120,8 +120,9 @@ func signalName(sig unix.Signal) string {
 	return strconv.Itoa(int(sig))
 }
 
-// withoutSignal runs f while the thread blocks a signal. For SIGTTOU that lets f write to the
-// terminal, and change it, from the background (termios(3), tcsetpgrp(3)).
+// withoutSignal runs f while the thread blocks a signal, and forgets one that f has caused. For
+// SIGTTOU that lets f write to the terminal, and change it, from the background (termios(3),
+// tcsetpgrp(3)).
 func withoutSignal(sig unix.Signal, f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -132,4 +133,9 @@ func withoutSignal(sig unix.Signal, f func()) {
 		defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 	}
 	f()
+
+	// sigtimedwait(2): what others send goes to another thread, which does not block it.
+	var now unix.Timespec
+	unix.RawSyscall6(unix.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&set)), 0,
+		uintptr(unsafe.Pointer(&now)), unsafe.Sizeof(set.Val[0])*uintptr(64/bits), 0, 0)
 }

@@ -29,8 +29,11 @@ func startWriter(write func(Line)) *writer {
 	go func() {
 		defer close(w.done)
 		for l := range w.lines {
-			// To write to the terminal from its background must not stop this process.
-			withoutSignal(unix.SIGTTOU, func() { write(l) })
+			// To write to the terminal from its background must not stop this process; nor is it
+			// the command's matter that a file has reached the limit (RLIMIT_FSIZE).
+			withoutSignal(unix.SIGTTOU, func() {
+				withoutSignal(unix.SIGXFSZ, func() { write(l) })
+			})
 		}
 	}()
 	return w
