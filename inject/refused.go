@@ -22,6 +22,8 @@ import "strings"
 func RefusedName(name string) bool {
 	name = strings.ToUpper(name)
 	switch {
+	case name == "":
+		return false
 	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
 		return true
 	// Any value may be @(exec://...), even of an unknown option.
@@ -111,6 +113,7 @@ const refusedNames = "APACHE_CONFDIR APACHE_ENVVARS APACHE_HTTPD APP_CONFIG_CACH
 // endsInCode knows what means the same whoever's variable it is: a program to run, the options of
 // one, code to load, a program's own directory.
 func endsInCode(name string) bool {
+	end := name[len(name)-1] // spares a comparison of most: this is asked for each secret
 	for _, ending := range [...]string{
 		"ASKPASS", "EDITOR", "_RSH", "_EXTERNAL_DIFF", "_BIN", "_BINARY", "_EXE", "_EXECUTABLE",
 		"_EXEC", "_INTERPRETER", "_LAUNCHER", "_PYTHON", "_SCRIPT", "_SCRIPTS", "_SHELL",
@@ -125,7 +128,7 @@ func endsInCode(name string) bool {
 		"HISTFILE", "_CA_BUNDLE", "CONFDIR", "DLLPATH", "EXECPATH", "MODULEDIR", "MODULEPATH",
 		"PLUGINPATH",
 	} {
-		if strings.HasSuffix(name, ending) {
+		if ending[len(ending)-1] == end && strings.HasSuffix(name, ending) {
 			return true
 		}
 	}
