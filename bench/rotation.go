@@ -352,5 +352,5 @@ func (r *report) rotation(say func(string, ...any)) {
 		say("| %s | %s | %d | %d | %d | %d | %d | %d | %.1f | %.1f | %.1f |", s.server, s.name, s.fresh+s.refused+s.reset+s.failed, s.refused, s.reset, s.failed,
 			s.kept+s.keptFailed, s.keptFailed, median(s.replaced)/1000, quantile(s.quiet, 0.99), quantile(s.rotating, 0.99))
 	}
-	say("\n`--drain 2s` with ours, which waits a second for the file to settle. tableflip is part of its program, and start_server needs one that takes its socket: neither reads secrets, and HUP tells them.")
+	say("\n`--drain 2s` with ours, which waits a second for the file to settle. tableflip is part of its program, and start_server needs one that takes its socket: neither reads secrets, and HUP tells them.\n")
 }
