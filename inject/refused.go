@@ -251,32 +251,6 @@ func refusedScheme(name string) bool {
 		return rest != "COOKIE"
 	case "UV":
 		return rest != "THREADPOOL_SIZE" // libuv's
-	case "NPM":
-		return strings.HasPrefix(rest, "CONFIG")
-	case "NODE":
-		return strings.HasPrefix(rest, "REPL_")
-	case "TS":
-		return strings.HasPrefix(rest, "NODE_")
-	case "TF":
-		return strings.HasPrefix(rest, "CLI_")
-	case "SPRING":
-		return strings.HasPrefix(rest, "CONFIG_")
-	case "KONG":
-		return strings.HasPrefix(rest, "NGINX_")
-	case "COUCHDB":
-		return strings.HasPrefix(rest, "QUERY_SERVER_")
-	case "OMPI":
-		return strings.HasPrefix(rest, "MCA_")
-	case "TRAEFIK":
-		return strings.HasPrefix(rest, "EXPERIMENTAL_")
-	case "ACTIONS":
-		return strings.HasPrefix(rest, "RUNNER_HOOK_")
-	case "NGINX":
-		return strings.HasPrefix(rest, "ENVSUBST_")
-	case "ASPNETCORE":
-		return strings.HasPrefix(rest, "HOSTINGSTARTUP")
-	case "OTEL":
-		return strings.HasPrefix(rest, "DOTNET_AUTO_")
 	case "DOTNET": // the host's configuration, as DOTNET_ConnectionStrings__Main, is the program's
 		return rest != "ENVIRONMENT" && !strings.Contains(rest, "__")
 	case "BUNDLE": // BUNDLE_GEMS__EXAMPLE__COM is the password for that host
@@ -288,22 +262,27 @@ func refusedScheme(name string) bool {
 		return gitVariable(rest)
 	}
 
-	return gluedScheme(name)
+	return knownBeginning(name)
 }
 
-// gluedScheme knows the programs whose variables follow their name without an underscore.
-func gluedScheme(name string) bool {
+// knownBeginning knows the programs whose variables follow their name without an underscore, and
+// those of which only some variables run code.
+func knownBeginning(name string) bool {
 	if rest, ok := strings.CutPrefix(name, "PYTHON"); ok {
 		// These are common in dotenv files, and harmless.
 		return !isListed("DONTWRITEBYTECODE FAULTHANDLER HASHSEED IOENCODING UNBUFFERED UTF8 "+
 			"_ENV _VERSION", rest)
 	}
 
-	for _, program := range [...]string{
+	for _, beginning := range [...]string{
 		"PERLLIB", "PERLIO", "PERL5", "RUBY", "OCAML", "GHCRTS",
 		"MSBUILD",
+
+		"ACTIONS_RUNNER_HOOK_", "ASPNETCORE_HOSTINGSTARTUP", "COUCHDB_QUERY_SERVER_",
+		"KONG_NGINX_", "NGINX_ENVSUBST_", "NODE_REPL_", "NPM_CONFIG", "OMPI_MCA_",
+		"OTEL_DOTNET_AUTO_", "SPRING_CONFIG_", "TF_CLI_", "TRAEFIK_EXPERIMENTAL_", "TS_NODE_",
 	} {
-		if strings.HasPrefix(name, program) {
+		if strings.HasPrefix(name, beginning) {
 			return true
 		}
 	}

@@ -194,8 +194,13 @@ func relations() map[int]relation {
 	return all
 }
 
-// readRelation reads the third to sixth and the 22nd field of proc_pid_stat(5). The second, the
-// name, is in parentheses and may hold anything.
+// StatFields returns the fields of a text of proc_pid_stat(5) from the third on, the state. The
+// second, the name, is in parentheses and may hold anything.
+func StatFields(stat []byte) []string {
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+}
+
+// readRelation reads the third to sixth and the 22nd field of proc_pid_stat(5).
 func readRelation(file string, buf []byte) (relation, bool) {
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -207,7 +212,7 @@ func readRelation(file string, buf []byte) (relation, bool) {
 		return relation{}, false
 	}
 
-	fields := strings.Fields(string(buf[bytes.LastIndexByte(buf[:n], ')')+1 : n]))
+	fields := StatFields(buf[:n])
 	if len(fields) < 20 {
 		return relation{}, false
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/processes"
 )
 
 // The texts of /proc that are read here. A program can choose some of what is in them (its name,
@@ -65,9 +67,8 @@ func parseStatus(text []byte) (s status, ok bool) {
 // ending says by proc_pid_stat(5) whether the first thread of a process is ending (PF_EXITING), or
 // has ended before others: a process with nothing but that is over.
 func ending(stat []byte) bool {
-	_, rest, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
-	const state, flags, threads = 0, 6, 17 // behind the name, which the program chooses
-	fields := strings.Fields(string(rest))
+	const state, flags, threads = 0, 6, 17
+	fields := processes.StatFields(stat)
 	if len(fields) <= threads {
 		return false
 	}

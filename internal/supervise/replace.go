@@ -311,8 +311,13 @@ func (s *supervisor) tidy() bool {
 	s.arm()
 
 	var left []int
+	marks := s.marks(s.other)
+	marked := func(pid int) bool {
+		n, known := processes.Filters(pid)
+		return known && n == marks
+	}
 	for _, p := range s.descendants(s.command) {
-		if r.seen[p] || s.belongs(p.ID, s.other) {
+		if r.seen[p] || marks > 0 && marked(p.ID) {
 			unix.Kill(p.ID, unix.SIGKILL) // what stays is told below
 			left = append(left, p.ID)
 		}
@@ -330,21 +335,19 @@ func (s *supervisor) tidy() bool {
 	return true
 }
 
-// belongs reports whether it is known that a process whose parents are gone, a daemon, was started by
-// a generation, and not by the command.
-func (s *supervisor) belongs(pid int, g *generation) bool {
+// marks is how many seccomp filters tell a process of a generation from one of the command, also
+// when the process's parents are gone: a daemon. 0: it can't be told.
+func (s *supervisor) marks(g *generation) int {
 	own, known := processes.Filters(os.Getpid())
-	n, alive := processes.Filters(pid)
-	if !known || !alive || g.sockets == nil || s.command.marked == g.marked {
-		return false
+	if !known || g.sockets == nil || s.command.marked == g.marked {
+		return 0
 	}
 
 	const trap = 1
-	want := own + trap
 	if g.marked {
-		want += sockets.Marks
+		return own + trap + sockets.Marks
 	}
-	return n == want
+	return own + trap
 }
 
 // descendants are the processes that descend from this one, but for what is foreign, and a
