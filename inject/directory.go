@@ -125,7 +125,8 @@ func (l *loader) leadsToVolume(root, name string) bool {
 
 // readDirectoryFile exports one file of a directory.
 func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
-	e := Export{Origin: OriginDirectory, Path: f.dir + "/" + f.name}
+	path := f.dir + "/" + f.name
+	e := Export{Origin: OriginDirectory, Path: path}
 	if s.Path != f.dir {
 		e.Path = f.path(s)
 	}
@@ -140,7 +141,7 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 	}
 	about := subject{e.Name, e.Path}
 
-	data, in, at, err := l.readListed(f)
+	data, in, at, err := l.readListed(f, path)
 	if at != "" {
 		l.fail(fileProblem(about, at, err))
 		return
@@ -167,13 +168,13 @@ func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
 	}
 }
 
-// readListed reads a file of a directory that was listed a moment ago. When it is a link that leads
-// to nothing, at is how far that led.
-func (l *loader) readListed(f dirFile) (data []byte, in info, at string, err error) {
-	realPath := f.dir + "/" + f.name
+// readListed reads a file of a directory that was listed a moment ago, which is at a path. When it
+// is a link that leads to nothing, at is how far that led.
+func (l *loader) readListed(f dirFile, path string) (data []byte, in info, at string, err error) {
+	realPath := path
 	if f.fileType != typeRegular {
 		if realPath, at, err = l.snap.walk(f.dir, f.name); err != nil {
-			if at == f.dir+"/"+f.name && err == unix.ENOENT {
+			if at == path && err == unix.ENOENT {
 				l.snap.vanished = at // the link itself, listed a moment ago
 			}
 			return nil, info{}, at, err

@@ -62,11 +62,11 @@ func (g *guard) close() {
 	clear(g.places)
 }
 
-// open opens the file or directory at a real path for reading, as the function of that name does.
+// open opens the file or directory at a real path for reading.
 func (g *guard) open(path string, flags int) (int, error) {
 	dir, name := split(path)
-	if g == nil || name == "" {
-		return open(path, flags)
+	if name == "" {
+		return openAt(unix.AT_FDCWD, path, readFlags|flags)
 	}
 	p, err := g.place(dir)
 	if err != nil {
@@ -222,9 +222,9 @@ func isMountPoint(fd int, otherwise bool) bool {
 // openAt opens a name in a place.
 func (g *guard) openAt(p *place, path, name string, flags int) (int, error) {
 	if p.names == "" {
-		return openAgain(p.fd, name, flags)
+		return openAt(p.fd, name, flags)
 	}
-	fd, err := g.asUser(func() (int, error) { return openAgain(p.fd, name, flags) })
+	fd, err := g.asUser(func() (int, error) { return openAt(p.fd, name, flags) })
 	if err != unix.EACCES || isLinked(path) {
 		return fd, g.denied(err, p)
 	}
@@ -238,7 +238,7 @@ func (g *guard) openAt(p *place, path, name string, flags int) (int, error) {
 		return at, nil
 	}
 	defer unix.Close(at)
-	if fd, err = openAgain(p.fd, name, flags); err == nil && !isMountPoint(fd, false) {
+	if fd, err = openAt(p.fd, name, flags); err == nil && !isMountPoint(fd, false) {
 		unix.Close(fd)
 		return -1, g.denied(unix.EACCES, p)
 	}
@@ -247,7 +247,7 @@ func (g *guard) openAt(p *place, path, name string, flags int) (int, error) {
 
 // mountPoint opens a name in a place (O_PATH), if it is a mount point.
 func (g *guard) mountPoint(p *place, name string) (int, error) {
-	fd, err := openAgain(p.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	fd, err := openAt(p.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
 	if err == nil && !isMountPoint(fd, false) {
 		unix.Close(fd)
 		return -1, unix.EACCES
@@ -261,15 +261,6 @@ func (g *guard) denied(err error, p *place) error {
 		return &untrusted{user: g.user.Name, dir: p.names}
 	}
 	return err
-}
-
-func openAgain(dir int, name string, flags int) (int, error) {
-	for {
-		fd, err := unix.Openat(dir, name, flags, 0)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
 }
 
 // asUser calls a function with the user's rights in the file system, which the kernel

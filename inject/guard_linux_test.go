@@ -68,7 +68,7 @@ func TestGuardAgainstExchanges(t *testing.T) {
 			},
 		})
 		l.load()
-		l.snap.guard.close()
+		l.snap.close()
 		for _, entry := range l.result.Environment.Environ() {
 			leaked = leaked || strings.Contains(entry, "c4n4ry")
 			if strings.HasSuffix(entry, "=own") {

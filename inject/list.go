@@ -28,14 +28,17 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 	if path == "" {
 		path = "/"
 	}
-	fd, err := s.guard.open(path, unix.O_DIRECTORY)
+	fd, err := s.open(path, unix.O_DIRECTORY)
 	if err != nil {
 		if err == unix.ENOTDIR {
 			err = ErrNotDirectory
 		}
 		return nil, false, err
 	}
-	defer unix.Close(fd)
+	if earlier, again := s.listed[path]; again {
+		unix.Close(earlier)
+	}
+	s.listed[path] = fd // open until close
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, false, err

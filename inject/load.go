@@ -122,7 +122,7 @@ func Load(o Options) (*Result, error) {
 	var l *loader
 	moved, still := untilStill(func() (string, bool) {
 		l = newLoader(o)
-		defer l.snap.guard.close()
+		defer l.snap.close()
 		l.load()
 		moved, still := l.snap.unchanged()
 		return plain(moved), still

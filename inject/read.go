@@ -67,7 +67,7 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 		follow = 0
 	}
 
-	fd, err := s.guard.open(path, follow)
+	fd, err := s.open(path, follow)
 	if err != nil {
 		return nil, info{}, openError(path, err)
 	}
@@ -122,9 +122,10 @@ func (e *sizeLimit) Error() string { return "file too large" }
 // readFlags are how files and directories are opened.
 const readFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
-func open(path string, flags int) (int, error) {
+// openAt opens a name in a directory, or a path, as openat(2) does.
+func openAt(dir int, name string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, readFlags|flags, 0)
+		fd, err := unix.Openat(dir, name, flags, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}

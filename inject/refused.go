@@ -24,13 +24,15 @@ func RefusedName(name string) bool {
 	switch {
 	case name == "":
 		return false
-	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
-		return true
 	// Any value may be @(exec://...), even of an unknown option.
 	case strings.HasPrefix(name, "UWSGI_"):
 		return true
 	// Its image writes any value into a file of Python.
 	case strings.HasPrefix(name, "PGADMIN_CONFIG_"):
+		return true
+	case isListed(secretWords, lastWord(name)):
+		return false
+	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
 		return true
 	case looksSecret(name), isListed(accountWords, lastWord(name)):
 		return false
@@ -62,6 +64,10 @@ func isListed(list, word string) bool {
 
 	return false
 }
+
+// secretWords end the names of most secrets, and none of what is refused: no list is searched for
+// them, since each secret is asked about.
+const secretWords = "DSN KEY PASSWORD SECRET TOKEN URL USERNAME"
 
 // accountWords end the names of what is no program's setting, besides secrets.
 const accountWords = "ACCOUNT BUCKET COOKIE EMAIL ID IDENT IDS JWT KEYS LICENSE LOGIN ORG " +
@@ -110,25 +116,25 @@ const refusedNames = "APACHE_CONFDIR APACHE_ENVVARS APACHE_HTTPD APP_CONFIG_CACH
 	"TRUFFLERUBYOPT TZDIR VIMINIT VIMRUNTIME VIRTUAL_ENV VISUAL WP_CLI_PHP XZ_DEFAULTS XZ_OPT " +
 	"ZDOTDIR ZIPOPT _RUNJAVA _RUNJDB"
 
-// endsInCode knows what means the same whoever's variable it is: a program to run, the options of
-// one, code to load, a program's own directory.
+// codeEndings end the names of what means the same whoever's variable it is: a program to run, the
+// options of one, code to load, a program's own directory.
+var codeEndings = [...]string{
+	"ASKPASS", "EDITOR", "_RSH", "_EXTERNAL_DIFF", "_BIN", "_BINARY", "_EXE", "_EXECUTABLE",
+	"_EXEC", "_INTERPRETER", "_LAUNCHER", "_PYTHON", "_SCRIPT", "_SCRIPTS", "_SHELL",
+	"_WRAPPER", "STARTUP_HOOKS", "STAGE2_HOOK",
+
+	"CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "MALLOC_CONF", "SAN_OPTIONS", "VM_OPTIONS",
+	"VMOPTIONS", "VM_PARAMS", "_HEAP", "_HEAP_SIZE", "HEAPSIZE", "_SWITCHES",
+
+	"CLASSPATH", "GCONV_PATH", "LOCPATH", "RCPATH", "_LIBRARIES", "_PLUGIN", "_PLUGINS",
+	"_PRELOAD", "_HOME", "_RCFILE", "HISTFILE", "_CA_BUNDLE", "CONFDIR", "DLLPATH", "EXECPATH",
+	"MODULEDIR", "MODULEPATH", "PLUGINPATH",
+}
+
+// endsInCode knows what a name says of a program's code, whoever's it is.
 func endsInCode(name string) bool {
-	end := name[len(name)-1] // spares a comparison of most: this is asked for each secret
-	for _, ending := range [...]string{
-		"ASKPASS", "EDITOR", "_RSH", "_EXTERNAL_DIFF", "_BIN", "_BINARY", "_EXE", "_EXECUTABLE",
-		"_EXEC", "_INTERPRETER", "_LAUNCHER", "_PYTHON", "_SCRIPT", "_SCRIPTS", "_SHELL",
-		"_WRAPPER", "STARTUP_HOOKS", "STAGE2_HOOK",
-
-		"CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "MALLOC_CONF", "SAN_OPTIONS", "VM_OPTIONS",
-		"VMOPTIONS", "VM_PARAMS", "_HEAP", "_HEAP_SIZE",
-		"HEAPSIZE", "_SWITCHES",
-
-		"CLASSPATH", "GCONV_PATH", "LOCPATH", "RCPATH", "_LIBRARIES", "_PLUGIN", "_PLUGINS",
-		"_PRELOAD", "_HOME", "_RCFILE",
-		"HISTFILE", "_CA_BUNDLE", "CONFDIR", "DLLPATH", "EXECPATH", "MODULEDIR", "MODULEPATH",
-		"PLUGINPATH",
-	} {
-		if ending[len(ending)-1] == end && strings.HasSuffix(name, ending) {
+	for i := range codeEndings {
+		if strings.HasSuffix(name, codeEndings[i]) {
 			return true
 		}
 	}

@@ -163,3 +163,25 @@ func TestRefusedAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// The words that end secrets end nothing that is refused by a list or by what it ends in: these are
+// not asked when a name ends so.
+func TestSecretWords(t *testing.T) {
+	for word := range strings.SplitSeq(secretWords, " ") {
+		for name := range strings.SplitSeq(refusedNames, " ") {
+			if lastWord(name) == word {
+				t.Errorf("%s is refused, and ends in %s", name, word)
+			}
+		}
+		for _, ending := range codeEndings {
+			if last := lastWord(ending); strings.HasSuffix(last, word) || strings.HasSuffix(word, last) {
+				t.Errorf("what ends in %s is refused, and may end in %s", ending, word)
+			}
+		}
+		for _, before := range strings.Fields(dangerous) {
+			if name := strings.ToUpper(before) + "_" + word; endsInCode(name) || leadsToCode(name) {
+				t.Errorf("%s is refused by its end", name)
+			}
+		}
+	}
+}

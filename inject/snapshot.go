@@ -26,6 +26,7 @@ type snapshot struct {
 	cwd       string
 	links     map[string]string // by path with a real parent: where it points
 	real      map[string]string // directories as given → their real path
+	listed    map[string]int    // directories by real path: the descriptor they were listed by
 	dead      []string          // paths at which resolving failed
 	vanished  string            // a path that was there and then was not
 	witnesses []witness
@@ -58,9 +59,49 @@ func newSnapshot(user *User) *snapshot {
 		guard:  newGuard(user),
 		links:  make(map[string]string),
 		real:   make(map[string]string),
+		listed: make(map[string]int),
 		buf:    make([]byte, 8<<10),
 		target: make([]byte, 256),
 	}
+}
+
+// close closes what the snapshot has open.
+func (s *snapshot) close() {
+	for _, dir := range s.listed {
+		unix.Close(dir)
+	}
+	clear(s.listed)
+	s.guard.close()
+}
+
+// at returns how a system call reaches a real path: from the directory that it was listed in, or
+// else from the root. A path from the root costs a lookup of each of its directories, and a secret
+// takes two calls. Whether the directory still is where it was is seen by its own witness.
+func (s *snapshot) at(path string) (dir int, name string) {
+	parent, base := split(path)
+	if fd, ok := s.listed[parent]; ok {
+		return fd, base
+	}
+	return unix.AT_FDCWD, path
+}
+
+// open opens the file or directory at a real path for reading.
+func (s *snapshot) open(path string, flags int) (int, error) {
+	if s.guard != nil {
+		return s.guard.open(path, flags)
+	}
+	dir, name := s.at(path)
+	return openAt(dir, name, readFlags|flags)
+}
+
+// stat is what stat(2) tells of a real path now.
+func (s *snapshot) stat(path string, st *unix.Stat_t) error {
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if magic(path) {
+		flags = 0
+	}
+	dir, name := s.at(path)
+	return unix.Fstatat(dir, name, st, flags)
 }
 
 // maxLinks is how many symlinks one path may go through, as in path_resolution(7).
@@ -228,11 +269,7 @@ func (s *snapshot) unchanged() (path string, ok bool) {
 
 	for i := range s.witnesses {
 		w := &s.witnesses[i]
-		look := unix.Lstat
-		if magic(w.path) {
-			look = unix.Stat
-		}
-		if err := look(w.path, &st); err != nil || identify(&st) != w.identity {
+		if err := s.stat(w.path, &st); err != nil || identify(&st) != w.identity {
 			return w.path, false
 		}
 	}

@@ -22,8 +22,6 @@ func Name(prefix, file string) (string, error) {
 	case len(file) > maxFileName:
 		return "", fmt.Errorf("the name is longer than the %d bytes that a secret's may have",
 			maxFileName)
-	case !utf8.ValidString(file):
-		return "", errors.New("the name is not UTF-8")
 	}
 
 	b := make([]byte, 0, len(prefix)+len(file)+1)
@@ -32,26 +30,33 @@ func Name(prefix, file string) (string, error) {
 		b = append(b, '_')
 	}
 
-	plain := false
-	for _, r := range file {
-		if 'a' <= r && r <= 'z' {
-			r += 'A' - 'a'
+	plain, ascii := false, true
+	for i := range len(file) {
+		c := file[i]
+		switch {
+		case 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+			plain = true
+		case 'A' <= c && c <= 'Z', isDigit(c):
+			plain = true
+		case c < utf8.RuneSelf:
+			c = '_'
+		case utf8.RuneStart(c):
+			c, ascii = '_', false
+		default: // a further byte of a character
+			ascii = false
+			continue
 		}
-		if r >= utf8.RuneSelf || !isNameRune(r) {
-			r = '_'
-		}
-		plain = plain || r != '_'
-		b = append(b, byte(r))
+		b = append(b, c)
 	}
 
-	if !plain {
+	switch {
+	case !ascii && !utf8.ValidString(file):
+		return "", errors.New("the name is not UTF-8")
+	case !plain:
 		return "", errors.New("the name has no letter or digit of A-Z and 0-9")
 	}
 	return string(b), nil
-}
-
-func isNameRune(r rune) bool {
-	return r == '_' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
