@@ -22,7 +22,7 @@ ARG TARGETVARIANT
 ARG VERSION
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
     go build -trimpath -gcflags 'github.com/secret-entrypoint/secret-entrypoint/...=-l' \
-    -ldflags "-s -w -buildid= ${VERSION:+-X main.version=$VERSION}" -o /secret-entrypoint ./cmd/secret-entrypoint
+    -ldflags "-s -w -buildid= -funcalign=4 ${VERSION:+-X main.version=$VERSION}" -o /secret-entrypoint ./cmd/secret-entrypoint
 
 FROM scratch
 ARG VERSION=devel

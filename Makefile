@@ -8,8 +8,9 @@ VERSION := $(or $(VERSION),$(shell sed -n 's/^var version = "\(.*\)"$$/\1/p' cmd
 
 # How a release is built: static, without paths, build id or symbols of this machine. Not
 # as PIE, which costs a third of the start-up. Without inlining in our own packages, which takes 3 % of
-# the size and no time of the start. The Dockerfile and .goreleaser.yaml do the same.
-LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION)
+# the size and no time of the start; functions next to each other, not at multiples of 32 bytes, 2 %, and
+# fewer pages to read. The Dockerfile and .goreleaser.yaml do the same.
+LDFLAGS  := -s -w -buildid= -funcalign=4 -X main.version=$(VERSION)
 GCFLAGS  := github.com/secret-entrypoint/secret-entrypoint/...=-l
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -gcflags '$(GCFLAGS)' -ldflags '$(LDFLAGS)'
 

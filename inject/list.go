@@ -40,7 +40,7 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 	}
 	s.listed[path] = fd // open until close
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := fstat(fd, &st); err != nil {
 		return nil, false, err
 	}
 

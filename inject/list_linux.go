@@ -41,6 +41,10 @@ func direntType(t byte) fileType {
 	return typeOther
 }
 
+// fstat is fstat(2) by the call that [snapshot.stat] makes: the two do not fill the result alike
+// everywhere, as under qemu-s390x.
+func fstat(fd int, st *unix.Stat_t) error { return unix.Fstatat(fd, "", st, unix.AT_EMPTY_PATH) }
+
 // isMount reports whether a directory is where something is mounted (STATX_ATTR_MOUNT_ROOT in
 // statx(2), since Linux 5.8). If that can't be told it is not.
 func isMount(path string) bool {

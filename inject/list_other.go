@@ -14,3 +14,5 @@ func parseDirents(buf []byte, each func(name []byte, is fileType)) {
 
 // isMount is false: containers run on Linux.
 func isMount(string) bool { return false }
+
+func fstat(fd int, st *unix.Stat_t) error { return unix.Fstat(fd, st) }

@@ -73,7 +73,7 @@ func (s *snapshot) read(path string) (data []byte, in info, err error) {
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := fstat(fd, &st); err != nil {
 		return nil, info{}, err
 	}
 

@@ -253,6 +253,7 @@ func (f *fake) Add(path string) error {
 
 func (f *fake) Remove(path string) error { delete(f.watched, path); return nil }
 func (f *fake) Close() error             { return nil }
+func (f *fake) Heed(*scope)              {}
 func (f *fake) Hints() <-chan struct{}   { return f.hints }
 func (f *fake) Problems() <-chan error   { return f.errs }
 
@@ -392,8 +393,8 @@ func (a afterAdd) Add(path string) error {
 	return err
 }
 
-// A directory that is replaced again and again, its predecessor moved away and removed: fsnotify then fails to remove
-// its own watch, which is no problem of anybody's, and must not bring the watcher to a halt.
+// A directory that is replaced again and again, its predecessor moved away and removed: the kernel has then removed
+// a watch that is to be removed, which is no problem of anybody's, and must not bring the watcher to a halt.
 func TestReplacedDirectory(t *testing.T) {
 	for _, settle := range []time.Duration{0, time.Millisecond} {
 		base := t.TempDir()
@@ -519,6 +520,32 @@ func TestRealOverflow(t *testing.T) {
 	}
 	quiet(w)
 	put(t, "last", dir, "password")
+	told(t, w)
+}
+
+// A directory that is unmounted is told, and what is below it then is watched.
+func TestUnmounted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount")
+	}
+	dir := t.TempDir()
+	mounted := filepath.Join(dir, "secrets")
+	must(t, os.Mkdir(mounted, 0o755))
+	if err := unix.Mount("tmpfs", mounted, "tmpfs", 0, ""); err != nil {
+		t.Skipf("cannot mount: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(mounted, unix.MNT_DETACH) })
+	put(t, "1", mounted, "password")
+	w := New(Options{Settle: time.Millisecond})
+	defer w.Close()
+	w.Watch([]string{mounted, filepath.Join(mounted, "password")})
+	told(t, w)
+	quiet(w)
+
+	must(t, unix.Unmount(mounted, 0))
+	told(t, w)
+	quiet(w)
+	put(t, "2", mounted, "password")
 	told(t, w)
 }
 

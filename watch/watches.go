@@ -55,7 +55,10 @@ func (a *watches) want(paths []string) bool {
 
 // arm makes sure that everything wanted is watched, whatever has come, gone or been replaced.
 func (a *watches) arm() {
-	if a.notifier == nil && len(a.wanted) > 0 {
+	if a.notifier == nil {
+		if len(a.wanted) == 0 {
+			return
+		}
 		n, err := a.open()
 		if err != nil {
 			a.warn("no file events can be had", err)
@@ -65,9 +68,7 @@ func (a *watches) arm() {
 	}
 
 	places := a.places()
-	if n, ok := a.notifier.(interface{ Heed(*scope) }); ok {
-		n.Heed(newScope(a.wanted, places))
-	}
+	a.notifier.Heed(newScope(a.wanted))
 
 	now := make([]string, 0, len(places))
 	var problem error
@@ -82,17 +83,9 @@ func (a *watches) arm() {
 
 	slices.Sort(now)
 	now = slices.Compact(now)
-	removed := false
 	for _, path := range a.watched {
 		if _, still := slices.BinarySearch(now, path); !still {
-			removed = a.notifier.Remove(path) == nil || removed
-		}
-	}
-
-	if removed {
-		// Two paths of one inode have one watch between them, which may have been removed just now.
-		for _, path := range now {
-			a.notifier.Add(path) // it was added a moment ago; the next poll says more
+			a.notifier.Remove(path)
 		}
 	}
 

@@ -63,9 +63,8 @@ func TestDependencies(t *testing.T) {
 		}
 		return append(paths, "golang.org/x/sys/unix")
 	}
-	notify := []string{"github.com/fsnotify/fsnotify", "github.com/fsnotify/fsnotify/internal"}
 	for pkg, wanted := range map[string][]string{
-		".": append(own(
+		".": own(
 			"cmd/secret-entrypoint",
 			"inject",
 			"internal/dotenv",
@@ -84,7 +83,7 @@ func TestDependencies(t *testing.T) {
 			"schema/internal/pattern",
 			"schema/internal/syntax",
 			"watch",
-		), notify...),
+		),
 		"../../inject":              own("inject", "internal/dotenv", "internal/jsontext", "internal/percent", "internal/printable", "internal/secretfile"),
 		"../../internal/jsontext":   own("internal/jsontext"),
 		"../../internal/dotenv":     own("internal/dotenv"),
@@ -96,7 +95,7 @@ func TestDependencies(t *testing.T) {
 		"../../schema/internal/pattern": own("schema/internal/pattern"),
 		"../../schema/internal/syntax":  own("schema/internal/syntax"),
 		"../../internal/nearest":        own("internal/nearest"),
-		"../../watch":                   append(own("watch"), notify...),
+		"../../watch":                   own("watch"),
 		"../../internal/preflight": own(
 			"inject", "internal/dotenv", "internal/jsontext", "internal/nearest", "internal/percent", "internal/preflight", "internal/printable", "internal/secretfile",
 			"schema", "schema/internal/pattern", "schema/internal/syntax",
@@ -148,13 +147,17 @@ func TestImageHasWhatItIsBuiltFrom(t *testing.T) {
 }
 
 // The notices name each module that is linked and hold its license, word for word, and name nothing else: those of
-// both programs, on every system. A dependency without its notice fails here.
+// both programs, on every system, and of the packages that others may import. A dependency without its notice fails here.
 func TestLicenses(t *testing.T) {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for command, systems := range map[string][]string{".": {"linux"}, "../secret-rotate": {"linux", "darwin"}} {
+	packages := map[string][]string{
+		".":                {".", "../../inject", "../../schema", "../../watch"},
+		"../secret-rotate": {"../secret-rotate"},
+	}
+	for command, packages := range packages {
 		text, err := os.ReadFile(filepath.Join(command, "licenses.txt"))
 		if err != nil {
 			t.Fatal(err)
@@ -171,8 +174,8 @@ func TestLicenses(t *testing.T) {
 		}
 		holds(goItself, strings.TrimSpace(string(goroot)))
 		wanted := map[string]bool{goItself: true}
-		for _, system := range systems {
-			list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", command)
+		for _, system := range []string{"linux", "darwin"} {
+			list := exec.Command("go", append([]string{"list", "-e", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}"}, packages...)...)
 			list.Env = append(os.Environ(), "GOOS="+system)
 			out, err := list.Output()
 			if err != nil {

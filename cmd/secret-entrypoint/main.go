@@ -34,7 +34,10 @@ const (
 	exitNotFound      = 127 // COMMAND was not found
 )
 
-func main() { os.Exit(run(os.Args, os.Environ(), output(1), output(2))) }
+func main() {
+	growStack(false)
+	os.Exit(run(os.Args, os.Environ(), output(1), output(2)))
+}
 
 // run is the program: it returns the exit status, unless it becomes COMMAND. The first of args is
 // what it was called.

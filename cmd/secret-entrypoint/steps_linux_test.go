@@ -311,8 +311,8 @@ var moments = []moment{
 		syscall.Kill(r.new, syscall.SIGKILL)
 		switch {
 		case at.chosen == after:
-			r.ends(137)
 			r.log.await(r.t, 1, "generation 2 ended after it had replaced generation 1: killed by KILL: stopping generation 1, too")
+			r.ends(137)
 		case at.chosen == either:
 			waitUntil(r.t, func() bool { return r.hasEnded() || r.log.count("generation 2 ended before it was ready") == 1 })
 			if r.hasEnded() {

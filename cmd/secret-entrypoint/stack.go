@@ -1,0 +1,21 @@
+package main
+
+// growStack gives this goroutine the stack that loading needs, in one step from a shallow call. The
+// runtime would double it at four deeper ones, and for each walk the calls by tables that a start
+// otherwise reads nothing of: 3 % of the time of a start with 25 secrets. It is never asked to use
+// the room, whose bytes are not touched.
+//
+//go:noinline
+func growStack(use bool) byte {
+	if !use {
+		return 0
+	}
+	var room [stackRoom]byte
+	return last(&room)
+}
+
+// stackRoom is more than the deepest way through loading takes, in bytes.
+const stackRoom = 24 << 10
+
+//go:noinline
+func last(room *[stackRoom]byte) byte { return room[stackRoom-1] }
