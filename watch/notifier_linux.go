@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // An inotifier is inotify(7). It is here since what stays beside a process has to be small:
@@ -116,6 +118,7 @@ func (n *inotifier) Close() error {
 
 func (n *inotifier) read() {
 	defer close(n.done)
+	defer fault.Contain(n.problem)
 	buf := make([]byte, 4096) // for one event at least, which is 272 bytes at most
 	for {
 		size, err := n.file.Read(buf)
@@ -135,7 +138,7 @@ func (n *inotifier) events(buf []byte) {
 	const mask, length, name = 4, 12, unix.SizeofInotifyEvent // offsets in it
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for len(buf) >= name {
+	for len(buf) >= name { // the kernel gives whole events only
 		watch := int(int32(binary.NativeEndian.Uint32(buf)))
 		is := binary.NativeEndian.Uint32(buf[mask:])
 		end := name + int(binary.NativeEndian.Uint32(buf[length:]))

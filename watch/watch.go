@@ -29,9 +29,12 @@
 package watch
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // Options say how soon and how often to tell. The zero Options tell of each event at once and never
@@ -112,6 +115,11 @@ func (w *Watcher) Close() {
 // run is the Watcher's goroutine: the only one that touches the watches.
 func (w *Watcher) run(all *watches) {
 	defer close(w.done)
+	defer fault.Contain(func(err error) {
+		if w.options.Warn != nil {
+			w.options.Warn(fmt.Errorf("%w: changes are not seen any more", err))
+		}
+	})
 	defer all.close()
 	settle, poll := time.NewTimer(0), time.NewTimer(0)
 	settle.Stop()

@@ -553,6 +553,20 @@ func bindMount(source, target string) error {
 	return exec.Command("mount", "--bind", source, target).Run()
 }
 
+// A fault of our own does not end the process: it is told, and what waits for the watcher does not wait for ever.
+func TestFault(t *testing.T) {
+	f := newFake()
+	f.add = func(string) error { panic("one of ours") }
+	told := make(chan error, 1)
+	w := start(Options{Warn: func(err error) { told <- err }}, func() (notifier, error) { return f, nil })
+	w.Watch([]string{"/"})
+	if err := <-told; !strings.Contains(err.Error(), "please report: one of ours at watch_test.go:") || !strings.Contains(err.Error(), "not seen any more") {
+		t.Error(err)
+	}
+	w.Watch([]string{"/tmp"})
+	w.Close()
+}
+
 // After any sequence of operations a change is told.
 func TestSequences(t *testing.T) {
 	dir := t.TempDir()

@@ -68,6 +68,7 @@ func TestDependencies(t *testing.T) {
 			"cmd/secret-entrypoint",
 			"inject",
 			"internal/dotenv",
+			"internal/fault",
 			"internal/jsontext",
 			"internal/nearest",
 			"internal/percent",
@@ -86,6 +87,7 @@ func TestDependencies(t *testing.T) {
 		),
 		"../../inject":              own("inject", "internal/dotenv", "internal/jsontext", "internal/percent", "internal/printable", "internal/secretfile"),
 		"../../internal/jsontext":   own("internal/jsontext"),
+		"../../internal/fault":      own("internal/fault"),
 		"../../internal/dotenv":     own("internal/dotenv"),
 		"../../internal/secretfile": own("internal/secretfile"),
 		"../../schema": own(
@@ -95,15 +97,15 @@ func TestDependencies(t *testing.T) {
 		"../../schema/internal/pattern": own("schema/internal/pattern"),
 		"../../schema/internal/syntax":  own("schema/internal/syntax"),
 		"../../internal/nearest":        own("internal/nearest"),
-		"../../watch":                   own("watch"),
+		"../../watch":                   own("internal/fault", "watch"),
 		"../../internal/preflight": own(
 			"inject", "internal/dotenv", "internal/jsontext", "internal/nearest", "internal/percent", "internal/preflight", "internal/printable", "internal/secretfile",
 			"schema", "schema/internal/pattern", "schema/internal/syntax",
 		),
 		"../../internal/processes": own("internal/processes"),
-		"../../internal/supervise": own("internal/processes", "internal/sockets", "internal/status", "internal/supervise"),
-		"../../internal/status":    own("internal/status"),
-		"../../internal/sockets":   own("internal/processes", "internal/sockets"),
+		"../../internal/supervise": own("internal/fault", "internal/processes", "internal/sockets", "internal/status", "internal/supervise"),
+		"../../internal/status":    own("internal/fault", "internal/status"),
+		"../../internal/sockets":   own("internal/fault", "internal/processes", "internal/sockets"),
 		"../../internal/verify":    own("internal/percent", "internal/processes", "internal/verify"),
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .Standard}}std:{{end}}{{.ImportPath}}", pkg).Output()

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // A Drain waits until a generation has served what it had when another one was chosen.
@@ -101,6 +103,10 @@ func (d *Drain) queues() queues {
 
 func (d *Drain) run() {
 	defer close(d.ended)
+	defer fault.Contain(func(err error) {
+		d.generation.holder.fault(err)
+		close(d.done)
+	})
 	runtime.LockOSThread() // a looker's
 	defer runtime.UnlockOSThread()
 	q := d.queues()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // A Holder has the listening sockets of all generations. Everything that it knows belongs to one
@@ -18,6 +20,7 @@ type Holder struct {
 	calls chan func()
 	wake  int // an eventfd: there are calls
 	done  chan struct{}
+	fault func(error) // tells of one of our own
 
 	// Of the goroutine alone:
 	epoll       int // wake, idle, the listeners, and what is followed
@@ -47,11 +50,13 @@ var (
 	errStuck  = errors.New("the holder of sockets does not answer")
 )
 
-// NewHolder starts the goroutine. It takes one thread, which it keeps.
-func NewHolder() (*Holder, error) {
+// NewHolder starts the goroutine. It takes one thread, which it keeps. A fault of this package, told
+// by a goroutine that must not wait, closes the holder; no trapped call fails of that.
+func NewHolder(fault func(error)) (*Holder, error) {
 	h := &Holder{
 		calls: make(chan func(), 8),
 		done:  make(chan struct{}),
+		fault: fault,
 		wake:  -1, epoll: -1, idle: -1,
 		look:    newLooker(),
 		sockets: make(map[uint64]*socket),
@@ -181,9 +186,17 @@ func ask[T any](h *Holder, f func() T) (result T, err error) {
 func (h *Holder) run(started chan<- struct{}) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer close(h.done)
 	close(started)
+	h.attend()
+	close(h.done)
+	if !h.closing {
+		h.pass()
+	}
+}
 
+// attend does what a holder is there for, until it is closed or has a fault.
+func (h *Holder) attend() {
+	defer fault.Contain(h.fault)
 	events := make([]unix.EpollEvent, 16)
 	for !h.closing {
 		n, err := unix.EpollWait(h.epoll, events, h.untilSweep())
@@ -208,6 +221,43 @@ func (h *Holder) run(started chan<- struct{}) {
 		h.leftBehind(ended)
 		h.sweep(time.Now())
 	}
+}
+
+// pass is what is left to do after a fault: every trapped call goes on unchanged, as it does without
+// us, until no process is left that could make one.
+func (h *Holder) pass() {
+	func() {
+		defer fault.Contain(func(error) {}) // it may be that same one
+		h.releaseAll()
+	}()
+	listeners := make(map[int]bool)
+	for _, g := range h.generations {
+		if g.listener >= 0 {
+			listeners[g.listener] = true
+		}
+	}
+
+	for events := make([]unix.EpollEvent, 16); len(listeners) > 0; {
+		n, err := unix.EpollWait(h.epoll, events, -1)
+		if err != nil && err != unix.EINTR {
+			return
+		}
+		for _, event := range events[:max(n, 0)] {
+			fd := int(event.Fd)
+			if listeners[fd] && event.Events&unix.EPOLLIN != 0 {
+				if call, err := receive(fd); err == nil {
+					call.proceed(fd)
+				}
+				continue
+			}
+			unix.EpollCtl(h.epoll, unix.EPOLL_CTL_DEL, fd, nil)
+			if listeners[fd] {
+				unix.Close(fd)
+				delete(listeners, fd)
+			}
+		}
+	}
+	h.closeOwn()
 }
 
 func (h *Holder) answerCalls() {

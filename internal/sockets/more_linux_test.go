@@ -753,7 +753,7 @@ func BenchmarkCalls(b *testing.B) {
 		b.Run(fmt.Sprintf("held=%v", held), func(b *testing.B) {
 			var p *program
 			if held {
-				h, err := NewHolder()
+				h, err := NewHolder(failing(b))
 				if err != nil {
 					b.Fatal(err)
 				}

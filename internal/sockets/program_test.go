@@ -638,7 +638,7 @@ func holder() {
 	if err != nil {
 		panic(err)
 	}
-	h, err := NewHolder()
+	h, err := NewHolder(func(err error) { panic(err) })
 	if err != nil {
 		panic(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // A Proof finds out whether a generation serves: it listens at every address at which another one
@@ -66,6 +68,7 @@ func (p *Proof) Stop() {
 
 func (p *Proof) run() {
 	defer close(p.ended)
+	defer fault.Contain(p.generation.holder.fault)
 	defer func() {
 		if p.probe != nil {
 			p.probe.close()

@@ -15,6 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// failing fails a test by a fault.
+func failing(t testing.TB) func(error) {
+	return func(err error) { t.Error(err) }
+}
+
 // newHolder is one that leaves no descriptor.
 func newHolder(t testing.TB) *Holder {
 	t.Helper()
@@ -23,7 +28,7 @@ func newHolder(t testing.TB) *Holder {
 		w.Close()
 	}
 	before := descriptors(t)
-	h, err := NewHolder()
+	h, err := NewHolder(failing(t))
 	if err != nil {
 		t.Fatal(err)
 	}

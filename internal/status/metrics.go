@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // The metrics, by what follows "secret_entrypoint_" in their names. There are names of secrets in
@@ -104,6 +106,7 @@ func StartMetrics(path string, tell func(error)) *Metrics {
 	m := &Metrics{latest: make(chan *Status, 1), done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
+		defer fault.Contain(tell)
 		f := metricsFile{dir: -1, path: path}
 		failing := false
 		for s := range m.latest {

@@ -2,12 +2,7 @@
 
 package supervise
 
-import (
-	"fmt"
-	"path"
-	"runtime"
-	"strings"
-)
+import "github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 
 // survive runs the machine to its end. A fault of this program's own is not the end of a command
 // that works, as a panic of PID 1 would be: from then on this process does the least that a first
@@ -18,9 +13,8 @@ func (s *supervisor) survive() (over bool) {
 		if s.faulty {
 			return
 		}
-		if fault := recover(); fault != nil {
-			s.faulty = true
-			s.confess(fmt.Sprintf("%v at %s", fault, faultPlace()))
+		if p := recover(); p != nil {
+			s.confess(fault.Of(p))
 		}
 	}()
 
@@ -31,11 +25,9 @@ func (s *supervisor) survive() (over bool) {
 }
 
 // confess tells of a fault, and has all that runs go on as it is.
-func (s *supervisor) confess(fault string) {
-	lines := []Line{{
-		Level: Error,
-		Text:  "a fault of this program's own, which please report: " + fault,
-	}}
+func (s *supervisor) confess(fault error) {
+	s.faulty = true
+	lines := []Line{{Level: Error, Text: fault.Error()}}
 	s.log(lines)
 	s.refused(lines, false)
 
@@ -59,17 +51,10 @@ func (s *supervisor) confess(fault string) {
 	s.release()
 }
 
-// faultPlace is where in our own code a panic came from, for a deferred function.
-func faultPlace() string {
-	callers := make([]uintptr, 32)
-	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers)])
-	for {
-		frame, more := frames.Next()
-		if !strings.HasPrefix(frame.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
-		}
-		if !more {
-			return "an unknown place"
-		}
+// faultElsewhere tells of a fault in another goroutine, which calls it. One counts.
+func (s *supervisor) faultElsewhere(fault error) {
+	select {
+	case s.faults <- fault:
+	default:
 	}
 }

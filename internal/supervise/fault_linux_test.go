@@ -82,7 +82,7 @@ func TestFaultAtTheStart(t *testing.T) {
 		state:  state{phase: starting},
 		timer:  time.NewTimer(time.Hour),
 	}
-	s.confess("a fault")
+	s.confess(os.ErrInvalid)
 	if s.state.phase != ended || s.state.status != StatusFailed {
 		t.Errorf("%v, status %d: want the end with %d", s.state.phase, s.state.status, StatusFailed)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 	"github.com/secret-entrypoint/secret-entrypoint/internal/sockets"
 )
 
@@ -114,6 +115,7 @@ func (g *gate) converse(r Request) <-chan message {
 	said := make(chan message, 5)
 	go func() {
 		defer close(said)
+		defer fault.Contain(func(error) {}) // as if it had ended there
 		var e encoder
 		e.request(r)
 		if e.writeTo(g.socket, requestMessage) != nil {

@@ -57,7 +57,7 @@ func (s *supervisor) openHolder() error {
 		return nil
 	}
 	var err error
-	if s.holder, err = sockets.NewHolder(); err != nil {
+	if s.holder, err = sockets.NewHolder(s.faultElsewhere); err != nil {
 		return err
 	}
 	s.polls = time.NewTicker(max(s.Retry, time.Second))

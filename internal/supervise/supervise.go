@@ -86,8 +86,9 @@ type supervisor struct {
 	notHeldTold string          // the latest reason why replace is restart
 	polls       *time.Ticker    // when to look at the sockets; nil: never
 
-	faulty    bool // a fault of our own has ended all but the least
-	departing int  // the process id of a candidate that was sent away while it tried its secrets
+	faulty    bool       // a fault of our own has ended all but the least
+	faults    chan error // of other goroutines
+	departing int        // the process id of a candidate that was sent away while it tried its secrets
 
 	update       update        // the latest
 	record       record        // for Config.Show
@@ -119,7 +120,7 @@ func Run(c Config) (End, error) {
 	// The parent-death signal of a child is sent when the thread that started it ends (prctl(2)):
 	// all are started on this one, which is kept.
 	runtime.LockOSThread()
-	s := &supervisor{Config: c, timer: time.NewTimer(0)}
+	s := &supervisor{Config: c, timer: time.NewTimer(0), faults: make(chan error, 1)}
 	s.timer.Stop()
 
 	if text := lacksProc(); text != "" {
@@ -206,6 +207,8 @@ func (s *supervisor) step() {
 	case since := <-changes:
 		s.update.since, s.update.tries = since, 0
 		s.happen(event{kind: changed})
+	case err := <-s.faults:
+		s.confess(err)
 	case err := <-s.Warnings:
 		s.say(Warn, err.Error())
 	case <-s.timer.C:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/secret-entrypoint/secret-entrypoint/internal/fault"
 )
 
 // A writer writes the log in a goroutine of its own: when nobody reads what the log is written to,
@@ -29,14 +31,20 @@ func startWriter(write func(Line)) *writer {
 	go func() {
 		defer close(w.done)
 		for l := range w.lines {
-			// To write to the terminal from its background must not stop this process; nor is it
-			// the command's matter that a file has reached the limit (RLIMIT_FSIZE).
-			withoutSignal(unix.SIGTTOU, func() {
-				withoutSignal(unix.SIGXFSZ, func() { write(l) })
-			})
+			writeLine(write, l)
 		}
 	}()
 	return w
+}
+
+// writeLine writes a line, unless that has a fault: then there is nobody to tell.
+func writeLine(write func(Line), l Line) {
+	defer fault.Contain(func(error) {})
+	// To write to the terminal from its background must not stop this process; nor is it the
+	// command's matter that a file has reached the limit (RLIMIT_FSIZE).
+	withoutSignal(unix.SIGTTOU, func() {
+		withoutSignal(unix.SIGXFSZ, func() { write(l) })
+	})
 }
 
 // burst is how long room is waited for, once, when many lines come together.
