@@ -30,7 +30,7 @@ func RefusedName(name string) bool {
 	// Its image writes any value into a file of Python.
 	case strings.HasPrefix(name, "PGADMIN_CONFIG_"):
 		return true
-	case isListed(secretWords, lastWord(name)):
+	case isListed(secretWords, name[strings.LastIndexByte(name, '_')+1:]):
 		return false
 	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
 		return true

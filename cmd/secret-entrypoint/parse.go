@@ -228,6 +228,9 @@ func (p *parser) variables(environ []string, overriding []inject.Template) {
 	}
 
 	delete(values, variablePrefix+"SET")
+	if len(values) == 0 {
+		return // without a look for each option
+	}
 	for i := range p.table {
 		opt := &p.table[i]
 		value, set := values[opt.variable()]

@@ -24,10 +24,11 @@ func Name(prefix, file string) (string, error) {
 			maxFileName)
 	}
 
-	b := make([]byte, 0, len(prefix)+len(file)+1)
-	b = append(b, prefix...)
+	b := make([]byte, len(prefix)+1+len(file))
+	n := copy(b, prefix)
 	if isDigit(file[0]) {
-		b = append(b, '_')
+		b[n] = '_'
+		n++
 	}
 
 	plain, ascii := false, true
@@ -37,7 +38,7 @@ func Name(prefix, file string) (string, error) {
 		case 'a' <= c && c <= 'z':
 			c -= 'a' - 'A'
 			plain = true
-		case 'A' <= c && c <= 'Z', isDigit(c):
+		case 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
 			plain = true
 		case c < utf8.RuneSelf:
 			c = '_'
@@ -47,7 +48,8 @@ func Name(prefix, file string) (string, error) {
 			ascii = false
 			continue
 		}
-		b = append(b, c)
+		b[n] = c
+		n++
 	}
 
 	switch {
@@ -56,7 +58,7 @@ func Name(prefix, file string) (string, error) {
 	case !plain:
 		return "", errors.New("the name has no letter or digit of A-Z and 0-9")
 	}
-	return string(b), nil
+	return string(b[:n]), nil
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
