@@ -13,8 +13,9 @@ const truth = "/bin/true"
 type contender struct {
 	name    string
 	program string
-	path    string // "" if it is not installed
-	most    int    // the most secrets it is measured with; 0: it reads none
+	path    string   // "" if it is not installed
+	copies  []string // of that file; see spread
+	most    int      // the most secrets it is measured with; 0: it reads none
 	start   start
 }
 

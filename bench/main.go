@@ -102,6 +102,14 @@ func bench(s settings) error {
 		r.rotation(func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
 		return nil
 	}
+	programs, err := os.MkdirTemp(built, "copies-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(programs)
+	if err := spread(contenders, programs); err != nil {
+		return err
+	}
 	rng := rand.New(rand.NewPCG(s.seed, 0))
 	for _, c := range counts {
 		if err := files.fill(c.secrets); err != nil {
