@@ -67,7 +67,14 @@ func (f dirFile) path(s Source) string { return strings.TrimSuffix(s.Path, "/") 
 // added after a flip and removed after it, so between the two they tell of another generation. When
 // that fails, at is where the volume's link leads.
 func (l *loader) files(root string) (files []dirFile, at string, err error) {
-	entries, volume, err := l.snap.list(root)
+	return l.filesBy(l.snap.list, root)
+}
+
+// filesBy is files with the way to list a directory.
+func (l *loader) filesBy(
+	list func(string) ([]dirEntry, bool, error), root string,
+) (files []dirFile, at string, err error) {
+	entries, volume, err := list(root)
 	if err != nil {
 		return nil, "", err
 	}
@@ -77,7 +84,7 @@ func (l *loader) files(root string) (files []dirFile, at string, err error) {
 		if err != nil {
 			return nil, at, err
 		}
-		inner, _, err := l.snap.list(generation)
+		inner, _, err := list(generation)
 		if err != nil {
 			return nil, generation, err
 		}

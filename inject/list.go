@@ -22,26 +22,52 @@ const (
 	typeOther // nothing that could hold a secret
 )
 
-// list returns the entries of the directory at a real path, without those
-// whose names begin with two dots, and whether it has the `..data` of a Kubernetes volume.
+// list returns the entries of the directory at a real path, without those whose names begin with
+// two dots, and whether it has the `..data` of a Kubernetes volume. The directory stays open until
+// [snapshot.close], for what is read in it.
 func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error) {
-	if path == "" {
-		path = "/"
-	}
-	fd, err := s.open(path, unix.O_DIRECTORY)
+	fd, entries, volume, err := s.entries(path)
 	if err != nil {
-		if err == unix.ENOTDIR {
-			err = ErrNotDirectory
-		}
 		return nil, false, err
 	}
 	if earlier, again := s.listed[path]; again {
 		unix.Close(earlier)
 	}
-	s.listed[path] = fd // open until close
+	s.listed[path] = fd
+	return entries, volume, nil
+}
+
+// glance is list of a directory in which nothing is to be read.
+func (s *snapshot) glance(path string) (entries []dirEntry, volume bool, err error) {
+	fd, entries, volume, err := s.entries(path)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return entries, volume, err
+}
+
+// entries opens and lists a directory.
+func (s *snapshot) entries(
+	path string,
+) (fd int, entries []dirEntry, volume bool, err error) {
+	if path == "" {
+		path = "/"
+	}
+	if fd, err = s.open(path, unix.O_DIRECTORY); err != nil {
+		if err == unix.ENOTDIR {
+			err = ErrNotDirectory
+		}
+		return -1, nil, false, err
+	}
+	defer func() {
+		if err != nil {
+			unix.Close(fd)
+		}
+	}()
+
 	var st unix.Stat_t
 	if err := fstat(fd, &st); err != nil {
-		return nil, false, err
+		return fd, nil, false, err
 	}
 
 	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
@@ -51,11 +77,11 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 			continue
 		}
 		if err != nil {
-			return nil, false, err
+			return fd, nil, false, err
 		}
 
 		if n <= 0 {
-			return entries, volume, nil
+			return fd, entries, volume, nil
 		}
 		parseDirents(s.buf[:n], func(name []byte, is fileType) {
 			switch {

@@ -141,7 +141,7 @@ func (l *loader) emptyMounts(s Source, all []dirFile) {
 		if f.fileType != typeDirectory || !isMount(plain(path)) {
 			continue
 		}
-		if inner, _, err := l.snap.list(path); err == nil && len(inner) == 0 {
+		if inner, _, err := l.snap.glance(path); err == nil && len(inner) == 0 {
 			l.warn(subject{path: f.path(s)}.problem(KindEmptyMount,
 				"an empty directory that is a mount of its own", madeByDocker))
 		}
@@ -191,7 +191,7 @@ func (l *loader) anothers(path, name string) bool {
 
 // nested appends the directories at and below a path that hold files, as they are to be named.
 func (l *loader) nested(found []string, path, name string, depth int) []string {
-	all, _, err := l.files(path)
+	all, _, err := l.filesBy(l.snap.glance, path)
 	if err != nil || depth == 0 || len(found) > mostNested {
 		return found
 	}

@@ -30,7 +30,7 @@ func RefusedName(name string) bool {
 	// Its image writes any value into a file of Python.
 	case strings.HasPrefix(name, "PGADMIN_CONFIG_"):
 		return true
-	case isListed(secretWords, name[strings.LastIndexByte(name, '_')+1:]):
+	case isListed(secretWords, name[strings.LastIndexByte(name, '_')+1:]) && looksSecret(name):
 		return false
 	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
 		return true
@@ -65,8 +65,8 @@ func isListed(list, word string) bool {
 	return false
 }
 
-// secretWords end the names of most secrets, and none of what is refused: no list is searched for
-// them, since each secret is asked about.
+// secretWords end the names of most secrets, and none of what the lists below hold or their rules
+// mean: these are not gone through for each secret.
 const secretWords = "DSN KEY PASSWORD SECRET TOKEN URL USERNAME"
 
 // accountWords end the names of what is no program's setting, besides secrets.

@@ -77,6 +77,7 @@ const dangerous = `
 	PKCS11SPY TPM2TOOLS_TCTI SDL_DYNAMIC_API OPENSC_CONF SOFTHSM2_CONF CONTAINERS_CONF SUPERVISORD_CONF
 	CASC_JENKINS_CONFIG MOJO_CONFIG MAVEN_CONFIG GOAUTH GOCACHEPROG HYDRA_LAUNCHER_EXEC GOOGLE_ENTRYPOINT
 	HARNESS_PERL_SWITCHES TRUFFLERUBYOPT PARALLEL MODPROBE_OPTIONS COMPOSE_FILE LAMBDA_TASK_ROOT FUNCTION_SOURCE
+	NIX_PUBLIC_KEY GIT_SSH_PUBLIC_KEY NPM_CONFIG_X_PUBLIC_KEY JAVA_OPTS_PUBLIC_KEY
 	NUMBA_CACHE_DIR TRITON_CACHE_DIR HF_MODULES_CACHE COREPACK_INTEGRITY_KEYS OTEL_PYTHON_CONFIGURATOR`
 
 // harmless are names of secrets, and of settings that dotenv files have: beside the dangerous ones,
@@ -139,7 +140,7 @@ func TestSecretsAreNotRefused(t *testing.T) {
 
 // The lists are sorted, each word once, for else a word in them is not found.
 func TestListsAreSorted(t *testing.T) {
-	for _, list := range []string{refusedNames, schemes, accountWords, connections, plainSettings} {
+	for _, list := range []string{refusedNames, schemes, secretWords, accountWords, connections, plainSettings} {
 		words := strings.Fields(list)
 		if !slices.IsSorted(words) || strings.Join(slices.Compact(words), " ") != list {
 			t.Errorf("not sorted: %.60s...", list)

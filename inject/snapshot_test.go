@@ -224,3 +224,37 @@ func TestChangingFile(t *testing.T) {
 		t.Errorf("a rewritten file is taken for unchanged: %q", moved)
 	}
 }
+
+// A load leaves no descriptor, and has no more open for directories in which it reads nothing.
+func TestLoadClosesAll(t *testing.T) {
+	open := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		return len(all)
+	}
+	v := &volume{t: t, dir: t.TempDir()}
+	v.update("0", "a_key")
+	tree := t.TempDir()
+	for n := range 50 {
+		write(t, filepath.Join(tree, fmt.Sprint("d", n), "deeper"), "key", "x")
+	}
+	before := open()
+	for range 2 {
+		r, err := Load(Options{Sources: append(directory(v.dir), directory(tree)...)})
+		if err != nil || len(r.Exports) != 1 || len(r.Warnings) != 1 {
+			t.Errorf("%v, %d exports, warnings %v", err, len(r.Exports), r.Warnings)
+		}
+	}
+	if after := open(); after != before {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+
+	l := newLoader(Options{Sources: directory(tree)})
+	defer l.snap.close()
+	l.load()
+	if n := open(); n != before+1 {
+		t.Errorf("%d descriptors for one directory", n-before)
+	}
+}

@@ -19,7 +19,7 @@ type User struct {
 // is nobody. The error is the cause alone.
 func ReadFile(path string, user *User) ([]byte, error) {
 	s := newSnapshot(user)
-	defer s.guard.close()
+	defer s.close()
 	data, _, _, err := s.readNamed(path)
 	return data, err
 }

@@ -118,6 +118,7 @@ func (n *inotifier) Close() error {
 
 func (n *inotifier) read() {
 	defer close(n.done)
+	defer n.file.Close() // no more watches, of which nothing would be told
 	defer fault.Contain(n.problem)
 	buf := make([]byte, 4096) // for one event at least, which is 272 bytes at most
 	for {

@@ -20,8 +20,8 @@
 //	elsewhere
 //	a directory that goes     its watch ends; a new one is made when the directory above, or
 //	and comes back            the poll, shows that it is back
-//	a directory unmounted     the end of its watch
-//	a directory mounted       the poll: nothing tells of a mount
+//	a directory mounted       the poll: nothing tells of a mount, nor of the end of one unless its
+//	or unmounted              file system ends with it
 //	a file bind-mounted       a watch on the file, for writes in place. What is renamed over it on
 //	                          the host is never seen
 //	more than the queue holds the overflow is told, and is a hint like any other

@@ -523,7 +523,7 @@ func TestRealOverflow(t *testing.T) {
 	told(t, w)
 }
 
-// A directory that is unmounted is told, and what is below it then is watched.
+// The end of a file system that is unmounted is told, and what is below it then is watched.
 func TestUnmounted(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to mount")

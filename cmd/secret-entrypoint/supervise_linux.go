@@ -55,11 +55,11 @@ func stay(o *options, args, environ []string, log *logger) int {
 	if o.onChange != nil {
 		// It is never closed: when the command has ended this process does, and must not wait for a
 		// file system that hangs.
-		warnings := make(chan error, 1)
+		warnings := make(chan error, 8)
 		w := watch.New(watch.Options{Settle: o.settle, Poll: o.poll, Warn: func(err error) {
 			select {
 			case warnings <- err:
-			default: // one waits to be logged
+			default: // so many wait to be logged
 			}
 		}})
 		c.Changes, c.Watch, c.Warnings = w.Changes(), w.Watch, warnings

@@ -18,8 +18,8 @@ func Contain(tell func(error)) {
 	}
 }
 
-// Of makes the error of a panic, for the function that recovered it: with the place in our own code
-// that it came from.
+// Of makes the error of a panic, for the function that recovered it: with the place that it came
+// from.
 func Of(p any) error {
 	return fmt.Errorf("a fault of this program's own, which please report: %v at %s", p, place())
 }

@@ -10,45 +10,56 @@ import (
 )
 
 // A fault of ours in the goroutine that holds the sockets: it is told, nothing is held any more, and the program's calls,
-// those that wait and those to come, go on as they do without us.
+// the one in hand and those to come, go on as they do without us; also those of a program that was just to be held.
 func TestFaultLetsAllPass(t *testing.T) {
-	before := descriptors(t)
-	told := make(chan error, 8)
-	h, err := NewHolder(func(err error) { told <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, h)
-	first, second := "127.0.0.1"+freePort(t), "127.0.0.1"+freePort(t)
-	p.serve(first)
-	listener := p.g.listener
+	for name, fail := range map[string]func(*Holder) error{
+		"in what was asked of it": func(h *Holder) error { return h.do(func() { panic("one of ours") }) },
+		"at the next call":        func(h *Holder) error { h.do(func() { h.look = nil }); return errClosed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := descriptors(t)
+			told := make(chan error, 8)
+			h, err := NewHolder(func(err error) { told <- err })
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := start(t, h)
+			first, second := "127.0.0.1"+freePort(t), "127.0.0.1"+freePort(t)
+			p.serve(first)
 
-	if err := h.do(func() { panic("one of ours") }); err != errClosed {
-		t.Errorf("the call that had the fault gave %v, want %v", err, errClosed)
-	}
-	if err := <-told; !strings.Contains(err.Error(), "please report: one of ours at fault_linux_test.go:") {
-		t.Errorf("told %q", err)
-	}
-	fd := p.serve(second)
-	for _, address := range []string{first, second} {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
-	}
-	p.do("accept", fd)
-	if _, err := p.g.State(); err != errClosed {
-		t.Errorf("the state is %v, want %v", err, errClosed)
-	}
+			if err := fail(h); err != errClosed {
+				t.Errorf("the call that had the fault gave %v, want %v", err, errClosed)
+			}
+			fd := p.serve(second)
+			if err := <-told; !strings.Contains(err.Error(), "please report: ") {
+				t.Errorf("told %q", err)
+			}
+			for _, address := range []string{first, second} {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+			}
+			p.do("accept", fd)
+			if _, err := p.g.State(); err != errClosed {
+				t.Errorf("the state is %v, want %v", err, errClosed)
+			}
 
-	p.kill()
-	untilClosed(t, h)
-	if isOpen(listener) {
-		t.Error("the listener of a program that is gone stays open")
-	}
-	if after := descriptors(t); after > before {
-		t.Errorf("%d descriptors, %d before", after, before)
+			late := start(t, nil)
+			if _, err := h.Adopt(late.listener, late.cmd.Process.Pid); err != errClosed {
+				t.Errorf("adopting gave %v, want %v", err, errClosed)
+			}
+			late.serve("127.0.0.1" + freePort(t))
+			late.kill()
+			p.kill()
+			untilClosed(t, h)
+			for deadline := time.Now().Add(20 * time.Second); descriptors(t) > before; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%d descriptors, %d before", descriptors(t), before)
+				}
+			}
+		})
 	}
 }
 

@@ -62,8 +62,13 @@ func (h *Holder) Adopt(listener, pid int) (*Generation, error) {
 		err = failed
 	}
 
-	if err != nil {
+	switch {
+	case err == errClosed: // by a fault, since nothing is adopted after the end
+		go letPass(listener)
+	case err != nil:
 		unix.Close(listener)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return g, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,8 @@ type Holder struct {
 	share       int // how many sockets one generation may have
 	sweepAt     time.Time
 	closing     bool
+	inHand      *notification // nil: none
+	inHandOf    int           // the listener of that
 }
 
 // answerTimeout bounds how long a method waits for the goroutine, which never waits for anything
@@ -152,6 +155,8 @@ func (h *Holder) do(f func()) error {
 	finished := make(chan struct{})
 	select {
 	case h.calls <- func() { f(); close(finished) }:
+	case <-h.done:
+		return errClosed
 	case <-timer.C:
 		return errStuck
 	}
@@ -224,40 +229,51 @@ func (h *Holder) attend() {
 }
 
 // pass is what is left to do after a fault: every trapped call goes on unchanged, as it does without
-// us, until no process is left that could make one.
+// us, also the one that it was in.
 func (h *Holder) pass() {
+	if h.inHand != nil {
+		h.inHand.proceed(h.inHandOf)
+	}
 	func() {
 		defer fault.Contain(func(error) {}) // it may be that same one
 		h.releaseAll()
 	}()
-	listeners := make(map[int]bool)
+	var listeners []int
 	for _, g := range h.generations {
 		if g.listener >= 0 {
-			listeners[g.listener] = true
+			listeners = append(listeners, g.listener)
 		}
 	}
 
-	for events := make([]unix.EpollEvent, 16); len(listeners) > 0; {
-		n, err := unix.EpollWait(h.epoll, events, -1)
-		if err != nil && err != unix.EINTR {
+	letPass(listeners...)
+	h.closeOwn()
+}
+
+// letPass lets all calls of some filters go on unchanged, until no process is left that could make
+// one.
+func letPass(listeners ...int) {
+	for len(listeners) > 0 {
+		set := make([]unix.PollFd, len(listeners))
+		for i, listener := range listeners {
+			set[i] = unix.PollFd{Fd: int32(listener), Events: unix.POLLIN}
+		}
+		if _, err := unix.Poll(set, -1); err != nil && err != unix.EINTR {
 			return
 		}
-		for _, event := range events[:max(n, 0)] {
-			fd := int(event.Fd)
-			if listeners[fd] && event.Events&unix.EPOLLIN != 0 {
-				if call, err := receive(fd); err == nil {
-					call.proceed(fd)
+
+		for i, one := range set {
+			switch {
+			case one.Revents&unix.POLLIN != 0:
+				if call, err := receive(listeners[i]); err == nil {
+					call.proceed(listeners[i])
 				}
-				continue
-			}
-			unix.EpollCtl(h.epoll, unix.EPOLL_CTL_DEL, fd, nil)
-			if listeners[fd] {
-				unix.Close(fd)
-				delete(listeners, fd)
+			case one.Revents != 0:
+				unix.Close(listeners[i])
+				listeners[i] = -1
 			}
 		}
+		listeners = slices.DeleteFunc(listeners, func(l int) bool { return l < 0 })
 	}
-	h.closeOwn()
 }
 
 func (h *Holder) answerCalls() {
@@ -283,7 +299,9 @@ func (h *Holder) notified(listener int, events uint32) {
 		}
 		if events&unix.EPOLLIN != 0 {
 			if n, err := receive(listener); err == nil {
+				h.inHand, h.inHandOf = &n, listener
 				h.serve(g, &n)
+				h.inHand = nil
 			}
 			return
 		}

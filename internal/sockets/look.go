@@ -57,10 +57,11 @@ func (l *looker) as(tid int, look func() error) error {
 	// The group first: a thread whose fsuid is not 0 may not be allowed to.
 	setGroup(s.gid)
 	setUser(s.uid)
-	err = look()
-	setUser(l.uid)
-	setGroup(l.gid)
-	return err
+	defer func() {
+		setUser(l.uid)
+		setGroup(l.gid)
+	}()
+	return look()
 }
 
 // These two return the previous one and no error. Where they are not allowed, nothing changes.

@@ -106,11 +106,10 @@ func StartMetrics(path string, tell func(error)) *Metrics {
 	m := &Metrics{latest: make(chan *Status, 1), done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
-		defer fault.Contain(tell)
 		f := metricsFile{dir: -1, path: path}
 		failing := false
 		for s := range m.latest {
-			err := f.write(s.metrics())
+			err := f.show(s)
 			if err != nil && !failing {
 				tell(err)
 			}
@@ -120,6 +119,12 @@ func StartMetrics(path string, tell func(error)) *Metrics {
 		f.remove()
 	}()
 	return m
+}
+
+// show writes a status. A fault in that is an error like another.
+func (f *metricsFile) show(s *Status) (err error) {
+	defer fault.Contain(func(fault error) { err = fault })
+	return f.write(s.metrics())
 }
 
 // Show has a status written. It does not wait; one that is not written yet is passed over.

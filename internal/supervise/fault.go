@@ -49,9 +49,10 @@ func (s *supervisor) confess(fault error) {
 
 	s.say(Error, "no change of secrets is acted on any more: the command goes on with those it has")
 	s.release()
+	s.arm()
 }
 
-// faultElsewhere tells of a fault in another goroutine, which calls it. One counts.
+// faultElsewhere tells of a fault in another goroutine, which calls it.
 func (s *supervisor) faultElsewhere(fault error) {
 	select {
 	case s.faults <- fault:

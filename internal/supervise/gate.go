@@ -109,13 +109,14 @@ type trap struct {
 }
 
 // converse sends the request and returns what the candidate says, as it comes. The channel is
-// closed at the end of file, which also ends the goroutine; it never waits for the receiver.
-func (g *gate) converse(r Request) <-chan message {
+// closed at the end of file, which also ends the goroutine; it never waits for the receiver. A fault
+// of its own is told.
+func (g *gate) converse(r Request, tell func(error)) <-chan message {
 	// All that a candidate says: a report twice, a note, a trap, a failure.
 	said := make(chan message, 5)
 	go func() {
 		defer close(said)
-		defer fault.Contain(func(error) {}) // as if it had ended there
+		defer fault.Contain(tell)
 		var e encoder
 		e.request(r)
 		if e.writeTo(g.socket, requestMessage) != nil {

@@ -45,8 +45,10 @@ type generation struct {
 }
 
 // startCandidate starts this program again, behind a gate. It has a process group of its own, in
-// which the command stays, and dies with the calling thread.
-func startCandidate(args, environ []string, r Request) (*generation, error) {
+// which the command stays, and dies with the calling thread. A fault in the conversation is told.
+func startCandidate(
+	args, environ []string, r Request, tell func(error),
+) (*generation, error) {
 	gate, fd, err := openGate()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the next generation: %w", err)
@@ -64,7 +66,7 @@ func startCandidate(args, environ []string, r Request) (*generation, error) {
 		})
 		unix.Close(fd)
 		if err == nil {
-			g.said = gate.converse(r)
+			g.said = gate.converse(r, tell)
 			return g, nil
 		}
 	}

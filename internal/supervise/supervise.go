@@ -208,7 +208,9 @@ func (s *supervisor) step() {
 		s.update.since, s.update.tries = since, 0
 		s.happen(event{kind: changed})
 	case err := <-s.faults:
-		s.confess(err)
+		if !s.faulty { // once is enough
+			s.confess(err)
+		}
 	case err := <-s.Warnings:
 		s.say(Warn, err.Error())
 	case <-s.timer.C:

@@ -115,7 +115,7 @@ func (s *supervisor) prepare() event {
 	if s.command != nil {
 		request.Sources, request.Marked = s.command.sources, !s.command.marked
 	}
-	next, err := startCandidate(s.Args, s.Environ, request)
+	next, err := startCandidate(s.Args, s.Environ, request, s.faultElsewhere)
 	if err != nil {
 		return event{
 			kind:   unprepared,
