@@ -59,6 +59,9 @@ type dirFile struct {
 	dir string // real
 }
 
+// real is the file's own path in its directory, with a symlink that it may be.
+func (f dirFile) real() string { return f.dir + "/" + f.name }
+
 // path is that of the file, as its source was named.
 func (f dirFile) path(s Source) string { return strings.TrimSuffix(s.Path, "/") + "/" + f.name }
 
@@ -141,7 +144,7 @@ func (l *loader) leadsToVolume(root, name string) bool {
 
 // readDirectoryFile exports one file of a directory.
 func (l *loader) readDirectoryFile(s Source, f dirFile, place int) {
-	path := f.dir + "/" + f.name
+	path := f.real()
 	e := Export{Origin: OriginDirectory, Path: path}
 	if s.Path != f.dir {
 		e.Path = f.path(s)

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"cmp"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ const (
 // two dots, and whether it has the `..data` of a Kubernetes volume. The directory stays open until
 // [snapshot.close], for what is read in it.
 func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error) {
-	fd, entries, volume, err := s.entries(path)
+	fd, err := s.openDirectory(path)
 	if err != nil {
 		return nil, false, err
 	}
@@ -34,54 +35,48 @@ func (s *snapshot) list(path string) (entries []dirEntry, volume bool, err error
 		unix.Close(earlier)
 	}
 	s.listed[path] = fd
-	return entries, volume, nil
+	return s.entries(fd, path)
 }
 
 // glance is list of a directory in which nothing is to be read.
 func (s *snapshot) glance(path string) (entries []dirEntry, volume bool, err error) {
-	fd, entries, volume, err := s.entries(path)
-	if err == nil {
-		unix.Close(fd)
+	fd, err := s.openDirectory(path)
+	if err != nil {
+		return nil, false, err
 	}
-	return entries, volume, err
+	defer unix.Close(fd)
+	return s.entries(fd, path)
 }
 
-// entries opens and lists a directory.
-func (s *snapshot) entries(
-	path string,
-) (fd int, entries []dirEntry, volume bool, err error) {
-	if path == "" {
-		path = "/"
+func (s *snapshot) openDirectory(path string) (int, error) {
+	fd, err := s.open(cmp.Or(path, "/"), unix.O_DIRECTORY)
+	if err == unix.ENOTDIR {
+		err = ErrNotDirectory
 	}
-	if fd, err = s.open(path, unix.O_DIRECTORY); err != nil {
-		if err == unix.ENOTDIR {
-			err = ErrNotDirectory
-		}
-		return -1, nil, false, err
-	}
-	defer func() {
-		if err != nil {
-			unix.Close(fd)
-		}
-	}()
+	return fd, err
+}
 
+// entries lists an open directory.
+func (s *snapshot) entries(
+	fd int, path string,
+) (entries []dirEntry, volume bool, err error) {
 	var st unix.Stat_t
 	if err := fstat(fd, &st); err != nil {
-		return fd, nil, false, err
+		return nil, false, err
 	}
 
-	s.witnesses = append(s.witnesses, witness{path: path, identity: identify(&st)})
+	s.witnesses = append(s.witnesses, witness{path: cmp.Or(path, "/"), identity: identify(&st)})
 	for {
 		n, err := unix.ReadDirent(fd, s.buf)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return fd, nil, false, err
+			return nil, false, err
 		}
 
 		if n <= 0 {
-			return fd, entries, volume, nil
+			return entries, volume, nil
 		}
 		parseDirents(s.buf[:n], func(name []byte, is fileType) {
 			switch {

@@ -106,7 +106,7 @@ func isCopy(f dirFile, has func(string) bool) bool {
 	if original := copyOf(f.name); original == "" || !has(original) {
 		return false
 	}
-	return !strings.Contains(f.dir, "/..") && !isMount(plain(f.dir+"/"+f.name))
+	return !strings.Contains(f.dir, "/..") && !isMount(plain(f.real()))
 }
 
 // copyOf returns the file that another is a copy of by its name: NAME.old, and what desktops of
@@ -137,7 +137,7 @@ func copyOf(name string) (original string) {
 // to mount is not there, Docker makes a directory of its name, on the host as well.
 func (l *loader) emptyMounts(s Source, all []dirFile) {
 	for _, f := range all {
-		path := f.dir + "/" + f.name
+		path := f.real()
 		if f.fileType != typeDirectory || !isMount(plain(path)) {
 			continue
 		}
@@ -163,7 +163,7 @@ func (l *loader) nothingIn(s Source, root string, all []dirFile) {
 	var nested []string
 	for _, f := range all {
 		if f.fileType == typeDirectory && !l.anothers(f.path(s), f.name) {
-			nested = l.nested(nested, f.dir+"/"+f.name, f.path(s), 3)
+			nested = l.nested(nested, f.real(), f.path(s), 3)
 		}
 	}
 
@@ -202,7 +202,7 @@ func (l *loader) nested(found []string, path, name string, depth int) []string {
 
 	for _, f := range all {
 		if f.fileType == typeDirectory {
-			found = l.nested(found, f.dir+"/"+f.name, name+"/"+f.name, depth-1)
+			found = l.nested(found, f.real(), name+"/"+f.name, depth-1)
 		}
 	}
 	return found

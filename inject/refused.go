@@ -30,7 +30,7 @@ func RefusedName(name string) bool {
 	// Its image writes any value into a file of Python.
 	case strings.HasPrefix(name, "PGADMIN_CONFIG_"):
 		return true
-	case isListed(secretWords, name[strings.LastIndexByte(name, '_')+1:]) && looksSecret(name):
+	case isListed(secretWords, lastWords(1, name)) && looksSecret(name):
 		return false
 	case isListed(refusedNames, name), endsInCode(name), leadsToCode(name):
 		return true
@@ -118,7 +118,7 @@ const refusedNames = "APACHE_CONFDIR APACHE_ENVVARS APACHE_HTTPD APP_CONFIG_CACH
 
 // codeEndings end the names of what means the same whoever's variable it is: a program to run, the
 // options of one, code to load, a program's own directory.
-var codeEndings = [...]string{
+var codeEndings = []string{
 	"ASKPASS", "EDITOR", "_RSH", "_EXTERNAL_DIFF", "_BIN", "_BINARY", "_EXE", "_EXECUTABLE",
 	"_EXEC", "_INTERPRETER", "_LAUNCHER", "_PYTHON", "_SCRIPT", "_SCRIPTS", "_SHELL",
 	"_WRAPPER", "STARTUP_HOOKS", "STAGE2_HOOK",
@@ -133,8 +133,8 @@ var codeEndings = [...]string{
 
 // endsInCode knows what a name says of a program's code, whoever's it is.
 func endsInCode(name string) bool {
-	for i := range codeEndings {
-		if strings.HasSuffix(name, codeEndings[i]) {
+	for _, ending := range codeEndings {
+		if strings.HasSuffix(name, ending) {
 			return true
 		}
 	}

@@ -79,6 +79,9 @@ func (s *snapshot) close() {
 // takes two calls. Whether the directory still is where it was is seen by its own witness.
 func (s *snapshot) at(path string) (dir int, name string) {
 	parent, base := split(path)
+	if base == "" { // the root itself
+		return unix.AT_FDCWD, "/"
+	}
 	if fd, ok := s.listed[parent]; ok {
 		return fd, base
 	}

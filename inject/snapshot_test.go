@@ -258,3 +258,23 @@ func TestLoadClosesAll(t *testing.T) {
 		t.Errorf("%d descriptors for one directory", n-before)
 	}
 }
+
+// The root directory is one like any other, also when a link leads to it.
+func TestRootDirectory(t *testing.T) {
+	top := filepath.Join(t.TempDir(), "top")
+	link(t, "/", top)
+	for _, dir := range []string{"/", "//", top} {
+		s := newSnapshot(nil)
+		real, _, err := s.resolve(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.list(real); err != nil {
+			t.Fatal(err)
+		}
+		if moved, ok := s.unchanged(); !ok {
+			t.Errorf("%s: %q is taken for a changed directory", dir, moved)
+		}
+		s.close()
+	}
+}

@@ -42,7 +42,7 @@ func (l *loader) observe(w Watched) {
 	}
 
 	for _, f := range files {
-		data, in, at, err := l.readListed(f, f.dir+"/"+f.name)
+		data, in, at, err := l.readListed(f, f.real())
 		if at == "" && f.fileType != typeRegular && passedOver(err) {
 			continue
 		}

@@ -38,7 +38,7 @@ func Name(prefix, file string) (string, error) {
 		case 'a' <= c && c <= 'z':
 			c -= 'a' - 'A'
 			plain = true
-		case 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
+		case 'A' <= c && c <= 'Z', isDigit(c):
 			plain = true
 		case c < utf8.RuneSelf:
 			c = '_'

@@ -39,8 +39,8 @@ type Holder struct {
 	share       int // how many sockets one generation may have
 	sweepAt     time.Time
 	closing     bool
-	inHand      *notification // nil: none
-	inHandOf    int           // the listener of that
+	inHand      notification // that is served
+	inHandOf    int          // the listener of that; -1: none is served
 }
 
 // answerTimeout bounds how long a method waits for the goroutine, which never waits for anything
@@ -60,7 +60,7 @@ func NewHolder(fault func(error)) (*Holder, error) {
 		calls: make(chan func(), 8),
 		done:  make(chan struct{}),
 		fault: fault,
-		wake:  -1, epoll: -1, idle: -1,
+		wake:  -1, epoll: -1, idle: -1, inHandOf: -1,
 		look:    newLooker(),
 		sockets: make(map[uint64]*socket),
 		pending: make(map[int32]*socket),
@@ -231,7 +231,7 @@ func (h *Holder) attend() {
 // pass is what is left to do after a fault: every trapped call goes on unchanged, as it does without
 // us, also the one that it was in.
 func (h *Holder) pass() {
-	if h.inHand != nil {
+	if h.inHandOf >= 0 {
 		h.inHand.proceed(h.inHandOf)
 	}
 	func() {
@@ -299,9 +299,9 @@ func (h *Holder) notified(listener int, events uint32) {
 		}
 		if events&unix.EPOLLIN != 0 {
 			if n, err := receive(listener); err == nil {
-				h.inHand, h.inHandOf = &n, listener
-				h.serve(g, &n)
-				h.inHand = nil
+				h.inHand, h.inHandOf = n, listener
+				h.serve(g, &h.inHand)
+				h.inHandOf = -1
 			}
 			return
 		}
